@@ -1,0 +1,287 @@
+#include "checkpoint.h"
+#include "checkpoint_format.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { READ_AHEAD_CHUNKS = 16 };
+
+/* A checkpoint being read. */
+struct loader {
+    struct mp_ledger *ledger;
+    struct checkpoint_start *start;
+    uint64_t number;
+    int file;
+    uint32_t chunks;    /* taken */
+    uint8_t *buffer;    /* READ_AHEAD_CHUNKS chunks */
+    bool ended;
+    uint64_t accounts, reservations;
+};
+
+static mp_status unsound(const struct loader *loader, const char *what)
+{
+    return fail(MP_CORRUPT, "%s/checkpoint/%08" PRIu64 ".ckpt: chunk %u %s", loader->ledger->wal.directory,
+                loader->number, loader->chunks, what);
+}
+
+static bool chunk_is_sound(const struct loader *loader, const uint8_t *chunk)
+{
+    struct chunk_head head;
+    XXH3_state_t state;
+
+    memcpy(&head, chunk, sizeof head);
+    if (head.magic != CHECKPOINT_MAGIC || head.version != FORMAT_VERSION || head.number != loader->chunks ||
+        head.checkpoint != loader->number || head.timeline != loader->ledger->wal.identity.timeline ||
+        head.bytes > CHUNK_PAYLOAD) {
+        return false;
+    }
+    uint64_t sum = head.sum;
+    head.sum = 0;
+    XXH3_64bits_reset(&state);
+    XXH3_64bits_update(&state, &head, sizeof head);
+    XXH3_64bits_update(&state, chunk + sizeof head, head.bytes);
+    return XXH3_64bits_digest(&state) == sum;
+}
+
+static mp_status load_globals(struct loader *loader, const struct chunk_head *head, const uint8_t *payload)
+{
+    struct mp_ledger *ledger = loader->ledger;
+    struct checkpoint_globals globals;
+
+    if (loader->chunks != 0 || head->bytes < sizeof globals) return unsound(loader, "is no start");
+    memcpy(&globals, payload, sizeof globals);
+    if (globals.sources > SOURCES_MAX || head->bytes != sizeof globals + globals.sources * 16) {
+        return unsound(loader, "has a wrong number of sources");
+    }
+    loader->start->position = globals.position;
+    loader->start->prev_sum = globals.prev_sum;
+    loader->start->sequence = globals.sequence;
+    ledger->wal.last_time = globals.last_time;
+    ledger->wal.last_block = globals.last_block;
+    ledger->wal.last_epoch = globals.last_epoch;
+    ledger->newest = (struct newest){globals.newest_time, globals.newest_account, globals.newest_transfer};
+    ledger->counters =
+        (struct counters){globals.transfers, globals.updates, globals.expiries, globals.ids_bound};
+    for (uint32_t i = 0; i < globals.sources; i++) {
+        uint64_t pair[2];
+
+        memcpy(pair, payload + sizeof globals + i * sizeof pair, sizeof pair);
+        if (!source_set(ledger, pair[0], pair[1])) return unsound(loader, "has too many sources");
+    }
+    return MP_OK;
+}
+
+static mp_status load_account(struct loader *loader, const struct account_item *item, const uint8_t *digits)
+{
+    struct accounts *accounts = &loader->ledger->accounts;
+    mp_account account = {.user_data_128 = item->user_data_128,
+                          .user_data_64 = item->user_data_64,
+                          .user_data_32 = item->user_data_32,
+                          .code = item->code,
+                          .flags = item->flags_created};
+    uint32_t slot = accounts_add(accounts, item->id, id_hash(accounts->hash_secret, item->id), item->ledger);
+    struct account_line *line = account_line(accounts, slot);
+    struct sums sums;
+
+    for (int i = 0; i < SUMS; i++) sums.of[i] = MP_U128(item->high[i], item->sums[i]);
+    account_set_sums(accounts, line, &sums);
+    memcpy(line->last, item->last, sizeof line->last);
+    line->flags = item->flags;
+    account_details_set(accounts, slot, &account, item->timestamp);
+    return digits_load(accounts, slot, (const struct digit *)digits, item->digits);
+}
+
+static mp_status load_accounts(struct loader *loader, const struct chunk_head *head, const uint8_t *payload)
+{
+    struct accounts *accounts = &loader->ledger->accounts;
+    uint32_t at = 0;
+    mp_status status = accounts_prepare(accounts, head->count, head->count, true);
+
+    if (status == MP_OK && head->first != accounts->count) return unsound(loader, "leaves out accounts");
+    for (uint32_t i = 0; i < head->count && status == MP_OK; i++) {
+        struct account_item item;
+
+        if (at + sizeof item > head->bytes) return unsound(loader, "ends within an account");
+        memcpy(&item, payload + at, sizeof item);
+        at += (uint32_t)sizeof item;
+        if (item.digits > 64 || at + item.digits * sizeof(struct digit) > head->bytes) {
+            return unsound(loader, "ends within an account");
+        }
+        status = load_account(loader, &item, payload + at);
+        at += item.digits * (uint32_t)sizeof(struct digit);
+    }
+    loader->accounts += head->count;
+    return status;
+}
+
+static mp_status load_reservations(struct loader *loader, const struct chunk_head *head, const uint8_t *payload)
+{
+    struct reservations *reservations = &loader->ledger->reservations;
+    mp_status status = reservations_prepare(reservations, head->count);
+
+    if (status == MP_OK && head->bytes != head->count * sizeof(struct reservation_item)) {
+        return unsound(loader, "has a wrong length");
+    }
+    for (uint32_t i = 0; i < head->count && status == MP_OK; i++) {
+        struct reservation *reservation;
+        struct reservation_item item;
+        uint32_t slot;
+
+        memcpy(&item, payload + i * sizeof item, sizeof item);
+        if (item.debit_slot >= loader->ledger->accounts.count || item.credit_slot >= loader->ledger->accounts.count) {
+            continue; /* made after the accounts were copied: the log behind the checkpoint has both */
+        }
+        slot = reservations_add(reservations, item.id, id_hash(reservations->hash_secret, item.id));
+        reservation = reservation_at(reservations, slot);
+        reservation->user_data_128 = item.user_data_128;
+        reservation->user_data_64 = item.user_data_64;
+        reservation->user_data_32 = item.user_data_32;
+        reservation->expires = item.expires;
+        reservation->debit_slot = item.debit_slot;
+        reservation->credit_slot = item.credit_slot;
+        reservation->code = item.code;
+        reservation->flags = item.flags;
+        memcpy(reservation->made, item.made, sizeof item.made);
+        memcpy(reservation->last, item.last, sizeof item.last);
+        reservation_set_left(reservations, reservation, item.left);
+        if (item.expires != 0) expiry_insert(reservations, slot);
+    }
+    loader->reservations += head->count;
+    return status;
+}
+
+static mp_status load_end(struct loader *loader, const struct chunk_head *head, const uint8_t *payload)
+{
+    struct checkpoint_end end;
+
+    if (head->bytes != sizeof end) return unsound(loader, "is no end");
+    memcpy(&end, payload, sizeof end);
+    if (end.accounts != loader->accounts || end.reservations != loader->reservations) {
+        return unsound(loader, "counts other accounts or reservations than there are");
+    }
+    loader->start->mark = end.newest_position;
+    loader->ended = true;
+    return MP_OK;
+}
+
+static mp_status load_chunk(struct loader *loader, const uint8_t *chunk)
+{
+    const uint8_t *payload = chunk + sizeof(struct chunk_head);
+    struct chunk_head head;
+    mp_status status;
+
+    if (loader->ended || !chunk_is_sound(loader, chunk)) return unsound(loader, "fails its checksum");
+    memcpy(&head, chunk, sizeof head);
+    switch (head.kind) {
+    case CHUNK_START: status = load_globals(loader, &head, payload); break;
+    case CHUNK_ACCOUNTS: status = load_accounts(loader, &head, payload); break;
+    case CHUNK_RESERVATIONS: status = load_reservations(loader, &head, payload); break;
+    case CHUNK_END: status = load_end(loader, &head, payload); break;
+    default: status = unsound(loader, "is of no known kind"); break;
+    }
+    loader->chunks++;
+    return status;
+}
+
+static mp_status load_file(struct loader *loader)
+{
+    const mp_env *env = loader->ledger->env;
+    mp_status status = MP_OK;
+
+    while (status == MP_OK && !loader->ended) {
+        int64_t got = env->file_read(env->context, loader->file, loader->buffer, READ_AHEAD_CHUNKS * CHUNK_BYTES,
+                                     (uint64_t)loader->chunks * CHUNK_BYTES);
+
+        if (got < (int64_t)CHUNK_BYTES) return unsound(loader, got < 0 ? "can't be read" : "is missing");
+        for (int64_t at = 0; at + CHUNK_BYTES <= got && status == MP_OK; at += CHUNK_BYTES) {
+            status = load_chunk(loader, loader->buffer + at);
+        }
+    }
+    return status;
+}
+
+/* Empties the tables after half a checkpoint was loaded. */
+static mp_status reset(struct mp_ledger *ledger)
+{
+    uint64_t accounts_max = ledger->accounts.max, reservations_max = ledger->reservations.max;
+    const uint64_t *secret = ledger->accounts.hash_secret;
+    mp_status status;
+
+    accounts_close(&ledger->accounts);
+    reservations_close(&ledger->reservations);
+    ledger->newest = (struct newest){0};
+    ledger->counters = (struct counters){0};
+    ledger->source_count = 0;
+    ledger->wal.last_time = 0;
+    ledger->wal.last_block = 0;
+    ledger->wal.last_epoch = 0;
+    status = accounts_open(&ledger->accounts, &ledger->memory, accounts_max, secret);
+    if (status == MP_OK) status = reservations_open(&ledger->reservations, &ledger->memory, reservations_max, secret);
+    return status;
+}
+
+static mp_status load_number(struct mp_ledger *ledger, uint64_t number, uint8_t *buffer,
+                             struct checkpoint_start *start)
+{
+    const mp_env *env = ledger->env;
+    struct loader loader = {.ledger = ledger, .start = start, .number = number, .buffer = buffer};
+    char path[PATH_MAX_BYTES];
+    mp_status status;
+
+    snprintf(path, sizeof path, "%.4000s/checkpoint/%08" PRIu64 ".ckpt", ledger->wal.directory, number);
+    loader.file = env->file_open(env->context, path, ledger->wal.direct ? MP_ENV_DIRECT : 0u);
+    if (loader.file < 0) return unsound(&loader, "can't be opened");
+    status = load_file(&loader);
+    start->number = number;
+    start->size = (uint64_t)loader.chunks * CHUNK_BYTES;
+    env->file_close(env->context, loader.file);
+    return status;
+}
+
+/* The checkpoints in the directory, newest first; at most 8. */
+static unsigned list(const struct mp_ledger *ledger, uint64_t numbers[8])
+{
+    const mp_env *env = ledger->env;
+    char path[PATH_MAX_BYTES], names[4096];
+    unsigned count = 0;
+
+    snprintf(path, sizeof path, "%.4000s/checkpoint", ledger->wal.directory);
+    if (env->dir_list(env->context, path, names, sizeof names) < 0) return 0;
+    for (const char *name = names; *name != 0 && count < 8; name += strlen(name) + 1) {
+        char *end;
+        uint64_t number = strtoull(name, &end, 10);
+        unsigned at;
+
+        if (number == 0 || strcmp(end, ".ckpt") != 0) continue;
+        for (at = count; at > 0 && numbers[at - 1] < number; at--) numbers[at] = numbers[at - 1];
+        numbers[at] = number;
+        count++;
+    }
+    return count;
+}
+
+mp_status checkpoint_load(struct mp_ledger *ledger, struct checkpoint_start *start)
+{
+    const struct checkpoint_start beginning = {.position = PAGE_SIZE, .sequence = 1};
+    uint64_t numbers[8];
+    unsigned count = list(ledger, numbers);
+    uint8_t *buffer;
+    mp_status status = MP_OK;
+
+    *start = beginning;
+    if (count == 0) return MP_OK;
+    buffer = aligned_alloc(PAGE_SIZE, READ_AHEAD_CHUNKS * CHUNK_BYTES);
+    if (buffer == NULL) return fail(MP_NO_MEMORY, "no memory to read a checkpoint");
+    for (unsigned i = 0; i < count; i++) {
+        status = load_number(ledger, numbers[i], buffer, start);
+        if (status == MP_OK || status == MP_LIMIT || status == MP_NO_MEMORY) break;
+        wal_notice(&ledger->wal, "%s; the one before it is used", mp_last_error());
+        status = reset(ledger);
+        *start = beginning;
+        start->number = numbers[0]; /* a new one gets a number of its own */
+        if (status != MP_OK) break;
+    }
+    free(buffer);
+    return status;
+}

@@ -1,0 +1,125 @@
+/* Where ids stand in the log: asked of the writer, or of a reader's own index. */
+#include "pump.h"
+#include "replay.h"
+#include "stats.h"
+
+/* --- readers: one thread at a time takes in what is new --- */
+
+static void reader_claim(struct mp_ledger *ledger)
+{
+    uint32_t free = 0;
+
+    while (!atomic_compare_exchange_strong(&ledger->refreshing, &free, 1)) {
+        free = 0;
+        ledger->env->wait(ledger->env->context, &ledger->refresh_word,
+                          __atomic_load_n(&ledger->refresh_word, __ATOMIC_SEQ_CST), 1000000);
+    }
+}
+
+static void reader_unclaim(struct mp_ledger *ledger)
+{
+    atomic_store(&ledger->refreshing, 0);
+    __atomic_add_fetch(&ledger->refresh_word, 1, __ATOMIC_SEQ_CST);
+    ledger->env->wake(ledger->env->context, &ledger->refresh_word, INT32_MAX);
+}
+
+mp_status mp_refresh(mp_ledger *ledger)
+{
+    struct wal *wal = &ledger->wal;
+    mp_status status = check_process(ledger);
+
+    if (status != MP_OK || ledger->pump != NULL) return status;
+    reader_claim(ledger);
+    status = wal_scan_reader(wal, wal->end, wal->prev_sum, wal->sequence, replay_block_published, ledger);
+    atomic_store(&ledger->sequence, wal->sequence - 1);
+    atomic_store_explicit(&ledger->mark, wal->end, memory_order_release);
+    stats_refresh(ledger);
+    reader_unclaim(ledger);
+    return status;
+}
+
+/* --- candidates --- */
+
+static void candidates_of(const struct mp_ledger *ledger, const mp_id *ids, uint32_t count, uint64_t nth,
+                          uint64_t *positions)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct ids_probe at;
+
+        positions[i] = ids_first(&ledger->ids, id_hash(ledger->accounts.hash_secret, ids[i]), ID_OBJECT, &at);
+        for (uint64_t skip = nth; skip > 0 && positions[i] != 0; skip--) positions[i] = ids_next(&ledger->ids, &at);
+    }
+}
+
+void find_candidates(struct mp_ledger *ledger, const mp_request *request)
+{
+    candidates_of(ledger, request->events, request->count, request->source, (uint64_t *)(void *)request->results);
+}
+
+static mp_status reader_candidates(struct mp_ledger *ledger, const mp_id *ids, uint32_t count, uint64_t nth,
+                                   uint64_t *positions)
+{
+    mp_status status = MP_OK;
+
+    reader_claim(ledger);
+    if (!ledger->ids_loaded) {
+        status = load_ids(ledger, ledger->wal.end);
+        ledger->ids_loaded = status == MP_OK;
+    }
+    if (status == MP_OK) candidates_of(ledger, ids, count, nth, positions);
+    reader_unclaim(ledger);
+    return status;
+}
+
+static mp_status candidates(struct mp_ledger *ledger, const mp_id *ids, uint32_t count, uint64_t nth,
+                            uint64_t *positions)
+{
+    mp_request request = {.operation = OPERATION_FIND_IDS,
+                          .count = count,
+                          .events = ids,
+                          .results = (mp_result *)(void *)positions,
+                          .source = nth};
+
+    if (ledger->pump == NULL) return reader_candidates(ledger, ids, count, nth, positions);
+    return mp_execute(ledger, &request);
+}
+
+/* --- confirmation --- */
+
+/* Whether the record at a position bears the id. */
+static mp_status confirm(struct mp_ledger *ledger, uint64_t position, mp_id id, bool *bears, bool *is_object)
+{
+    uint8_t page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+    const struct page_trailer *trailer = (const struct page_trailer *)(page + PAGE_DATA);
+    struct record_view view;
+    mp_id found;
+    mp_status status = read_page(ledger, position / PAGE_SIZE * PAGE_SIZE, page);
+
+    if (status != MP_OK) return status;
+    if (!record_view(page + position % PAGE_SIZE, position, trailer->time, &view)) {
+        return fail(MP_CORRUPT, "no record stands at log position %llu, where the id index says one does",
+                    (unsigned long long)position);
+    }
+    memcpy(&found, view.record + 8, sizeof found);
+    *bears = found == id;
+    *is_object = view.record[0] == MP_RECORD_TRANSFER || view.record[0] == MP_RECORD_UPDATE;
+    return MP_OK;
+}
+
+mp_status find_ids(mp_ledger *ledger, const mp_id *ids, uint32_t count, uint64_t *positions)
+{
+    mp_status status = candidates(ledger, ids, count, 0, positions);
+
+    for (uint32_t i = 0; i < count && status == MP_OK; i++) {
+        bool bears = false, is_object = false;
+
+        for (uint64_t nth = 1; positions[i] != 0; nth++) { /* a second candidate is a matter of 2^-51 */
+            status = confirm(ledger, positions[i], ids[i], &bears, &is_object);
+            if (status != MP_OK || bears) break;
+            status = candidates(ledger, &ids[i], 1, nth, &positions[i]);
+            if (status != MP_OK) break;
+        }
+        if (!bears || !is_object) positions[i] = 0;
+    }
+    return status;
+}

@@ -1,0 +1,435 @@
+/* The pump's crank: reap, release, take, admit, apply, write. */
+#include "checkpoint.h"
+#include "pump.h"
+#include "stats.h"
+
+#define SEAL_AFTER (10 * 1000000ull) /* ns without work */
+#define GUESS_AHEAD (60 * NS_PER_S)       /* a block's time is surely no later than this from now */
+
+static uint64_t now_ns(const struct mp_ledger *ledger) { return ledger->env->boot_ns(ledger->env->context); }
+
+/* --- the queue --- */
+
+static void append(mp_request ***end, mp_request *request)
+{
+    request->next = NULL;
+    **end = request;
+    *end = &request->next;
+}
+
+static mp_request *detach(mp_request **first, mp_request ***end)
+{
+    mp_request *request = *first;
+
+    *first = request->next;
+    if (*first == NULL) *end = first;
+    return request;
+}
+
+/* Takes all that was pushed, oldest first. */
+static bool take(struct pump *pump)
+{
+    ck_stack_entry_t *entry;
+    mp_request *reversed = NULL;
+
+    if (pump_stack_is_empty(pump)) return false;
+    entry = ck_stack_batch_pop_upmc(&pump->stack);
+    while (entry != NULL) {
+        mp_request *request = (mp_request *)((uint8_t *)entry - offsetof(mp_request, next));
+        ck_stack_entry_t *next = entry->next;
+
+        request->next = reversed;
+        reversed = request;
+        entry = next;
+    }
+    while (reversed != NULL) {
+        mp_request *next = reversed->next;
+
+        append(&pump->queue_end, reversed);
+        reversed = next;
+    }
+    return true;
+}
+
+/* Releases what is durable, oldest first. */
+static bool release(struct mp_ledger *ledger)
+{
+    struct pump *pump = ledger->pump;
+    uint32_t count = 0;
+
+    while (pump->applied != NULL && pump->applied->release_at <= pump->blocks_durable) {
+        mp_request *request = detach(&pump->applied, &pump->applied_end);
+
+        request_release(ledger, request, request->status);
+        count++;
+    }
+    releases_announce(ledger, count);
+    return count > 0;
+}
+
+void pump_stop(struct mp_ledger *ledger, mp_status why)
+{
+    struct pump *pump = ledger->pump;
+
+    if (atomic_load(&ledger->stopped) == 0) {
+        memcpy(ledger->stop_message, mp_last_error(), sizeof ledger->stop_message - 1);
+        atomic_store(&ledger->stopped, (uint32_t)-why);
+    }
+    pump->flying = false;
+    pump->applier.block.open = false;
+}
+
+/* After a stop: nothing that waits will ever be answered. */
+static bool release_unknown(struct mp_ledger *ledger)
+{
+    struct pump *pump = ledger->pump;
+    uint32_t count = 0;
+
+    take(pump);
+    while (pump->applied != NULL) {
+        request_release(ledger, detach(&pump->applied, &pump->applied_end), MP_UNKNOWN);
+        count++;
+    }
+    while (pump->queue != NULL) {
+        request_release(ledger, detach(&pump->queue, &pump->queue_end), MP_UNKNOWN);
+        count++;
+    }
+    releases_announce(ledger, count);
+    return count > 0;
+}
+
+/* --- sources --- */
+
+static struct source *source_find(struct mp_ledger *ledger, uint64_t number)
+{
+    for (uint32_t i = 0; i < ledger->source_count; i++) {
+        if (ledger->sources[i].source == number) return &ledger->sources[i];
+    }
+    return NULL;
+}
+
+/* Whether a request's position in its source may come now. */
+static mp_status source_check(struct mp_ledger *ledger, const mp_request *request)
+{
+    const struct source *source;
+
+    if (request->source == 0 || request->source_position == 0) return MP_OK;
+    source = source_find(ledger, request->source);
+    if (source == NULL) return ledger->source_count < SOURCES_MAX ? MP_OK : MP_LIMIT;
+    return request->source_position > source->position ? MP_OK : MP_OUT_OF_ORDER;
+}
+
+bool source_set(struct mp_ledger *ledger, uint64_t number, uint64_t position)
+{
+    struct source *source = source_find(ledger, number);
+
+    if (source == NULL) {
+        if (ledger->source_count == SOURCES_MAX) return false;
+        source = &ledger->sources[ledger->source_count++];
+        source->source = number;
+    }
+    source->position = position;
+    return true;
+}
+
+/* --- blocks --- */
+
+/* Bytes that the expiries due at a new block may need. */
+static uint64_t expiries_bytes(const struct mp_ledger *ledger, uint64_t *most)
+{
+    const uint64_t per_page = PAGE_UNITS / RECORD_UNITS_MAX;
+
+    *most = 0;
+    if (expiry_next(&ledger->reservations) > ledger->newest.time + GUESS_AHEAD &&
+        expiry_next(&ledger->reservations) > ledger->env->real_ns(ledger->env->context) + GUESS_AHEAD) {
+        return 0;
+    }
+    *most = min_u64(ledger->reservations.open, EXPIRIES_MAX);
+    return (*most + per_page - 1) / per_page * PAGE_SIZE;
+}
+
+/* Begins a block with room for `bytes` beside its expiries, and releases what has expired. */
+static mp_status open_block(struct mp_ledger *ledger, uint64_t bytes)
+{
+    struct pump *pump = ledger->pump;
+    struct applier *applier = &pump->applier;
+    uint64_t expiries, position;
+    uint64_t needed = PAGE_SIZE + bytes + expiries_bytes(ledger, &expiries);
+    mp_status status = ids_prepare(&ledger->ids, expiries);
+
+    if (status == MP_OK && expiries > 0) status = accounts_prepare(&ledger->accounts, 0, 2 * expiries, false);
+
+    needed = min_u64(needed, BLOCK_MAX);
+    if (status != MP_OK) return status;
+    status = wal_place(&ledger->wal, needed, &position);
+    if (status != MP_OK) return status;
+    block_begin(&applier->block, applier->tail, position, min_u64(wal_room(&ledger->wal), BLOCK_MAX),
+                clock_block_time(ledger), ledger->wal.sequence);
+    if (expiries > 0) apply_expiries(applier);
+    return MP_OK;
+}
+
+/* Drops an open block in which nothing happened. */
+static void drop_empty_block(struct pump *pump)
+{
+    if (pump->applier.block.open && block_is_empty(&pump->applier.block)) pump->applier.block.open = false;
+}
+
+/* --- admission --- */
+
+enum admission {
+    ADMITTED,  /* applied or refused: off the queue */
+    LATER,     /* the open block must be written first */
+    FOR_DISK,  /* the thread must read first */
+};
+
+static struct demand demand_of(const mp_request *request)
+{
+    switch (request->operation) {
+    case MP_CREATE_ACCOUNTS: return demand_of_accounts(request->events, request->count);
+    case MP_CREATE_TRANSFERS: return demand_of_transfers(request->events, request->count);
+    default: return demand_of_updates(request->events, request->count);
+    }
+}
+
+static mp_status probe(struct mp_ledger *ledger, const mp_request *request)
+{
+    struct applier *applier = &ledger->pump->applier;
+
+    switch (request->operation) {
+    case MP_CREATE_TRANSFERS:
+        return probe_transfers(applier, request->events, request->count, ledger->pump->hints);
+    case MP_UPDATE_ACCOUNTS: return probe_updates(applier, request->events, request->count);
+    default: return MP_OK;
+    }
+}
+
+static void apply(struct mp_ledger *ledger, mp_request *request)
+{
+    struct applier *applier = &ledger->pump->applier;
+    uint64_t time = max_u64(applier->block.time, ledger->newest.time + 1);
+
+    switch (request->operation) {
+    case MP_CREATE_ACCOUNTS:
+        apply_accounts(applier, request->events, request->count, time, request->results);
+        break;
+    case MP_CREATE_TRANSFERS:
+        apply_transfers(applier, request->events, request->count, time, ledger->pump->hints, request->results,
+                        request->sums);
+        break;
+    default: apply_updates(applier, request->events, request->count, time, request->results); break;
+    }
+    if (request->source != 0 && request->source_position != 0) {
+        apply_input_position(applier, request->source, request->source_position);
+        MP_ASSERT(source_set(ledger, request->source, request->source_position)); /* source_check came before */
+    }
+    STAT_ADD(ledger->stats.batches, 1);
+    STAT_ADD(ledger->stats.events, request->count);
+}
+
+/* The first request has been dealt with: its answer waits for all that it may have seen. */
+static void done_with(struct mp_ledger *ledger, mp_status status)
+{
+    struct pump *pump = ledger->pump;
+    mp_request *request = detach(&pump->queue, &pump->queue_end);
+    bool in_block = pump->applier.block.open && !block_is_empty(&pump->applier.block);
+
+    request->status = status;
+    request->release_at = pump->blocks_written + (in_block ? 1 : 0);
+    append(&pump->applied_end, request);
+    if (status == MP_LIMIT) STAT_ADD(ledger->stats.refused_limit, 1);
+    if (status == MP_DISK_FULL) STAT_ADD(ledger->stats.refused_disk_full, 1);
+}
+
+/* Makes room in the open block, or opens one. */
+static enum admission make_room(struct mp_ledger *ledger, const struct demand *demand, mp_status *status)
+{
+    struct pump *pump = ledger->pump;
+    struct block *block = &pump->applier.block;
+    uint64_t bytes = demand->bytes + PAGE_SIZE;
+
+    if (block->open && block_bytes(block) + bytes > block->room) {
+        if (!block_is_empty(block)) return LATER;
+        block->open = false;
+    }
+    *status = wal_can_accept(&ledger->wal, (block->open ? block_bytes(block) : PAGE_SIZE) + bytes);
+    if (*status == MP_OK && !block->open) *status = open_block(ledger, bytes);
+    return ADMITTED;
+}
+
+static enum admission admit(struct mp_ledger *ledger, enum driver driver)
+{
+    struct pump *pump = ledger->pump;
+    mp_request *request = pump->queue;
+    struct demand demand;
+    mp_status status;
+
+    if (request->operation == OPERATION_FIND_IDS) {
+        find_candidates(ledger, request);
+        done_with(ledger, MP_OK);
+        return ADMITTED;
+    }
+    demand = demand_of(request);
+    status = source_check(ledger, request);
+    if (status == MP_OK) status = demand_prepare(&pump->applier, &demand);
+    if (status == MP_OK && make_room(ledger, &demand, &status) == LATER) return LATER;
+    if (status == MP_OK) status = probe(ledger, request);
+    if (status == MP_OK && fetch_is_waiting(&pump->applier.fetch)) {
+        if (driver == DRIVER_CALLER) return FOR_DISK;
+        STAT_ADD(ledger->stats.slow_prefetch, 1);
+        status = fetch_read(&pump->applier.fetch, ledger);
+        if (status != MP_OK) { /* nothing of it was applied, but the log can't be read: stop */
+            pump_stop(ledger, status);
+            return LATER;
+        }
+    }
+    if (status == MP_IO || status == MP_CORRUPT) { /* of the log: going on could only make it worse */
+        pump_stop(ledger, status);
+        return LATER;
+    }
+    if (status == MP_OK) apply(ledger, request);
+    fetch_clear(&pump->applier.fetch);
+    done_with(ledger, status);
+    return ADMITTED;
+}
+
+/* Applies what waits, as much as one block takes. */
+static bool fill(struct mp_ledger *ledger, enum driver driver)
+{
+    struct pump *pump = ledger->pump;
+    bool worked = false;
+
+    pump->wants_disk = false;
+    while (pump->queue != NULL && !(pump->applier.block.open && block_bytes(&pump->applier.block) >= BLOCK_TARGET)) {
+        enum admission admission = admit(ledger, driver);
+
+        if (admission == FOR_DISK) pump->wants_disk = true;
+        if (admission != ADMITTED) break;
+        worked = true;
+    }
+    return worked;
+}
+
+/* With nothing else to do: releases what has expired, in a block of its own. */
+static bool expire(struct mp_ledger *ledger)
+{
+    struct pump *pump = ledger->pump;
+
+    uint64_t now = max_u64(ledger->env->real_ns(ledger->env->context), ledger->newest.time + 1);
+
+    if (pump->applier.block.open || expiry_next(&ledger->reservations) > now) return false;
+    if (open_block(ledger, 0) != MP_OK) return false;
+    drop_empty_block(pump);
+    return pump->applier.block.open;
+}
+
+static bool seal(struct mp_ledger *ledger)
+{
+    struct pump *pump = ledger->pump;
+
+    if (pump->sealed || pump->flying || pump->applier.block.open || pump->queue != NULL) return false;
+    if (open_block(ledger, 0) != MP_OK) return false;
+    block_submit(ledger, DRIVER_CALLER, block_is_empty(&pump->applier.block) ? BLOCK_SEAL : 0);
+    ledger->wal.identity.mark = ledger_mark(ledger);
+    ledger->wal.identity.newest_time = ledger->wal.last_time;
+    if (atomic_load(&ledger->stopped) == 0) {
+        mp_status status = ledger_file_write(&ledger->wal);
+
+        if (status != MP_OK) pump_stop(ledger, status);
+    }
+    return true;
+}
+
+/* --- the crank --- */
+
+bool pump_claim(struct pump *pump)
+{
+    uint32_t free = 0;
+
+    return atomic_load_explicit(&pump->claimed, memory_order_relaxed) == 0 &&
+           atomic_compare_exchange_strong(&pump->claimed, &free, 1);
+}
+
+bool pump_is_idle(const struct mp_ledger *ledger)
+{
+    const struct pump *pump = ledger->pump;
+
+    return pump_stack_is_empty(pump) && pump->queue == NULL && pump->applied == NULL && !pump->flying &&
+           !pump->applier.block.open;
+}
+
+void pump_unclaim(struct mp_ledger *ledger, enum driver driver)
+{
+    struct pump *pump = ledger->pump;
+    bool idle = pump_is_idle(ledger);
+    bool timer = !pump->sealed && atomic_load(&pump->timer_armed) == 0;
+
+    atomic_store(&pump->claimed, 0);
+    if (driver == DRIVER_THREAD) return; /* the thread looks again by itself */
+    if (!idle || timer || !pump_stack_is_empty(pump)) thread_wake(ledger);
+}
+
+uint64_t pump_next_wake(struct mp_ledger *ledger)
+{
+    struct pump *pump = ledger->pump;
+    uint64_t wake = pump->sealed ? UINT64_MAX : pump->last_activity + SEAL_AFTER;
+    uint64_t expiry = expiry_next(&ledger->reservations);
+
+    if (expiry != UINT64_MAX) {
+        uint64_t real = ledger->env->real_ns(ledger->env->context);
+        uint64_t boot = now_ns(ledger);
+
+        wake = min_u64(wake, expiry <= real ? boot + 1000000 : boot + (expiry - real));
+    }
+    return wake;
+}
+
+bool pump_step(struct mp_ledger *ledger, enum driver driver)
+{
+    struct pump *pump = ledger->pump;
+    struct block *block = &pump->applier.block;
+    bool worked = false;
+
+    if (UNLIKELY(atomic_load_explicit(&ledger->stopped, memory_order_relaxed) != 0)) return release_unknown(ledger);
+    if (pump->flying) {
+        if (driver == DRIVER_CALLER) return false;
+        worked = flight_reap(ledger, 0);
+        if (worked) release(ledger);
+    }
+    worked |= take(pump);
+    worked |= fill(ledger, driver);
+    if (pump->queue == NULL && !pump->flying) worked |= expire(ledger);
+    if (!pump->flying && block->open) {
+        drop_empty_block(pump);
+        if (block->open) {
+            block_submit(ledger, driver, 0);
+            checkpoint_slice(ledger);
+            worked = true;
+        }
+    }
+    if (!block->open && checkpoint_slice(ledger)) worked = true;
+    worked |= release(ledger);
+    if (!worked && driver == DRIVER_THREAD && !pump->sealed && !pump->flying &&
+        now_ns(ledger) >= pump->last_activity + SEAL_AFTER) {
+        worked = seal(ledger);
+    }
+    return worked;
+}
+
+mp_status mp_step(mp_ledger *ledger, bool *worked)
+{
+    bool manual = (ledger->flags & MP_OPEN_MANUAL) != 0;
+    mp_status status = check_process(ledger);
+    bool did;
+
+    if (status != MP_OK) return status;
+    if (ledger->pump == NULL) return fail(MP_READ_ONLY, "the ledger was opened with MP_OPEN_READ");
+    if (!pump_claim(ledger->pump)) return MP_BUSY;
+    did = pump_step(ledger, manual ? DRIVER_THREAD : DRIVER_CALLER);
+    if (!did && manual) did = flight_reap(ledger, UINT64_MAX); /* nothing else to do: wait for the disk */
+    pump_unclaim(ledger, DRIVER_CALLER);
+    if (manual) did |= helper_step(ledger);
+    if (worked != NULL) *worked = did;
+    if (atomic_load(&ledger->stopped) != 0) return fail(MP_STOPPED, "%s", ledger->stop_message);
+    return MP_OK;
+}
