@@ -499,7 +499,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct world world = {.sim = sim_clone(model()), .judge = oracle_new()};
 
     world.options = (mp_options){
-        .flags = MP_OPEN_MANUAL | ((how & 1) != 0 ? MP_OPEN_NO_RING : 0u),
+        .flags = MP_OPEN_MANUAL | ((how & 1) == 0 ? MP_OPEN_NO_RING : 0u), /* the faster way */
         .memory_max = 32u << 20,
         .accounts_max = 1024,
         .reservations_max = 1024,

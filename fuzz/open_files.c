@@ -524,7 +524,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     damages = damage(&patient, &input);
     open_and_read(&patient, damages);
     if ((how & 8) != 0) verify(&patient, damages);
-    if ((how & 16) == 0) open_and_write(&patient, damages, (how & 32) != 0 ? MP_OPEN_NO_RING : 0, (how & 64) != 0);
+    if ((how & 16) == 0) open_and_write(&patient, damages, (how & 32) == 0 ? MP_OPEN_NO_RING : 0, (how & 64) != 0);
     sim_free(patient.sim);
     return 0;
 }

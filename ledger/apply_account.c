@@ -170,7 +170,7 @@ static void update_record_write(struct applier *applier, const mp_account_update
         undo->id.tag = ID_OBJECT;
         undo->id.position = position;
     }
-    applier->ledger->newest.transfer = time;
+    applier->ledger->newest.other = time;
     applier->ledger->counters.updates++;
 }
 

@@ -4,10 +4,10 @@
 #include <sched.h>
 
 enum {
-    TOGETHER = 32,      /* accounts whose memory accesses overlap */
-    TRIES = 3,          /* of reading many at one point of the history before another way is taken */
-    SPINS = 256,        /* before a wait lets others run ... */
-    YIELDS = 64,        /* ... and before it sleeps */
+    TOGETHER = 32, /* accounts whose memory accesses overlap */
+    TRIES = 3,     /* of reading many at one point of the history before another way is taken */
+    SPINS = 256,   /* before a wait lets others run ... */
+    YIELDS = 64,   /* ... and before it sleeps */
 };
 #define NAP_NS 50000ull
 
@@ -25,16 +25,20 @@ mp_status mp_read_balance(mp_ledger *ledger, mp_id account, mp_balance *out)
 
 /* --- many, each by itself --- */
 
-/* The usual case without a detour: the line is this account's, isn't being written, and no sum is wide. */
-static inline bool read_usual(const struct accounts *accounts, uint32_t slot, mp_id id, mp_balance *out)
+/* The usual case without a detour: the line is this account's, isn't being written, and no sum is
+ * wide. */
+static inline bool read_usual(const struct accounts *accounts, uint32_t slot, mp_id id,
+                              mp_balance *out)
 {
     const struct account_published *published = account_published(accounts, slot);
     uint64_t head = atomic_load_explicit(&published->words[0], memory_order_acquire);
     uint64_t words[8];
 
-    for (int i = 2; i < 8; i++) words[i] = atomic_load_explicit(&published->words[i], memory_order_relaxed);
+    for (int i = 2; i < 8; i++)
+        words[i] = atomic_load_explicit(&published->words[i], memory_order_relaxed);
     atomic_thread_fence(memory_order_acquire);
-    if (UNLIKELY(atomic_load_explicit(&published->words[0], memory_order_relaxed) != head)) return false;
+    if (UNLIKELY(atomic_load_explicit(&published->words[0], memory_order_relaxed) != head))
+        return false;
     if (UNLIKELY((head & 1) != 0 || (words[2] & PUBLISHED_WIDE) != 0)) return false;
     if (UNLIKELY(words[6] != u128_low(id) || words[7] != u128_high(id))) return false;
     *out = (mp_balance){words[2], words[3], words[4], words[5]};
@@ -53,8 +57,8 @@ static bool read_unusual(const struct accounts *accounts, mp_id id, mp_balance *
 }
 
 /* In three passes, each of which finds in the cache what the one before has asked for. */
-static void read_together(const struct accounts *accounts, const mp_id *ids, uint32_t count, mp_balance *out,
-                          bool *found)
+static void read_together(const struct accounts *accounts, const mp_id *ids, uint32_t count,
+                          mp_balance *out, bool *found)
 {
     uint32_t published = atomic_load_explicit(&accounts->published_count, memory_order_acquire);
     uint64_t hashes[TOGETHER];
@@ -68,8 +72,10 @@ static void read_together(const struct accounts *accounts, const mp_id *ids, uin
         struct slot_probe probe;
 
         slots[i] = slot_table_first_shared(&accounts->table, hashes[i], &probe);
-        if (slots[i] >= published) slots[i] = SLOT_NONE;
-        else PREFETCH(account_published(accounts, slots[i]));
+        if (slots[i] >= published)
+            slots[i] = SLOT_NONE;
+        else
+            PREFETCH(account_published(accounts, slots[i]));
     }
     for (uint32_t i = 0; i < count; i++) {
         bool there = slots[i] != SLOT_NONE && read_usual(accounts, slots[i], ids[i], &out[i]);
@@ -79,7 +85,8 @@ static void read_together(const struct accounts *accounts, const mp_id *ids, uin
     }
 }
 
-mp_status mp_read_balances(mp_ledger *ledger, const mp_id *accounts, uint32_t count, mp_balance *out, bool *found)
+mp_status mp_read_balances(mp_ledger *ledger, const mp_id *accounts, uint32_t count,
+                           mp_balance *out, bool *found)
 {
     mp_status status = check_process(ledger);
 
@@ -87,7 +94,8 @@ mp_status mp_read_balances(mp_ledger *ledger, const mp_id *accounts, uint32_t co
     for (uint32_t done = 0; done < count; done += TOGETHER) {
         uint32_t some = count - done < TOGETHER ? count - done : TOGETHER;
 
-        read_together(&ledger->accounts, accounts + done, some, out + done, found == NULL ? NULL : found + done);
+        read_together(&ledger->accounts, accounts + done, some, out + done,
+                      found == NULL ? NULL : found + done);
     }
     return MP_OK;
 }
@@ -109,8 +117,8 @@ static void wait_a_little(const mp_ledger *ledger, unsigned turn)
 }
 
 /* Reads all; true when no block was published meanwhile. *newest is the newest record seen. */
-static bool read_quietly(const mp_ledger *ledger, const uint32_t *slots, uint32_t count, mp_balance *out,
-                         uint64_t *newest)
+static bool read_quietly(const mp_ledger *ledger, const uint32_t *slots, uint32_t count,
+                         mp_balance *out, uint64_t *newest)
 {
     const struct accounts *accounts = &ledger->accounts;
     uint64_t before = atomic_load_explicit(&accounts->publications, memory_order_acquire);
@@ -148,10 +156,11 @@ static mp_status read_before(struct walker *walker, uint32_t slot, uint64_t mark
     return MP_OK;
 }
 
-/* For sets that take longer to read than blocks leave time for: all as they stood at one durable mark, at or behind all
- * that was seen before. What has moved on since is found in the log, most likely in its tail. */
-static mp_status read_at_mark(mp_ledger *ledger, const uint32_t *slots, uint32_t count, uint64_t newest,
-                              mp_balance *out)
+/* For sets that take longer to read than blocks leave time for: all as they stood at one durable
+ * mark, at or behind all that was seen before. What has moved on since is found in the log, most
+ * likely in its tail. */
+static mp_status read_at_mark(mp_ledger *ledger, const uint32_t *slots, uint32_t count,
+                              uint64_t newest, mp_balance *out)
 {
     struct walker walker;
     uint64_t mark = ledger_mark(ledger);
@@ -162,7 +171,8 @@ static mp_status read_at_mark(mp_ledger *ledger, const uint32_t *slots, uint32_t
         mark = ledger_mark(ledger);
     }
     walker_open(&walker, ledger);
-    for (uint32_t i = 0; i < count && status == MP_OK; i++) status = read_before(&walker, slots[i], mark, &out[i]);
+    for (uint32_t i = 0; i < count && status == MP_OK; i++)
+        status = read_before(&walker, slots[i], mark, &out[i]);
     return status;
 }
 
@@ -173,7 +183,8 @@ mp_status mp_read_many(mp_ledger *ledger, const mp_id *accounts, uint32_t count,
     mp_status status = check_process(ledger);
 
     if (status != MP_OK) return status;
-    if (count > MP_BATCH_MAX) return fail(MP_BATCH_TOO_LARGE, "%u accounts asked for, %d at most", count, MP_BATCH_MAX);
+    if (count > MP_BATCH_MAX)
+        return fail(MP_BATCH_TOO_LARGE, "%u accounts asked for, %d at most", count, MP_BATCH_MAX);
     for (uint32_t i = 0; i < count; i++) {
         struct account_view view;
 
@@ -188,7 +199,8 @@ mp_status mp_read_many(mp_ledger *ledger, const mp_id *accounts, uint32_t count,
 
 /* --- accounts --- */
 
-mp_status mp_lookup_accounts(mp_ledger *ledger, const mp_id *ids, uint32_t count, mp_account *out, uint32_t *found)
+mp_status mp_lookup_accounts(mp_ledger *ledger, const mp_id *ids, uint32_t count, mp_account *out,
+                             uint32_t *found)
 {
     mp_status status = check_process(ledger);
 

@@ -39,12 +39,15 @@ static mp_status learn(struct chain_window *window, uint64_t number, uint64_t po
     entry = &window->entries[index];
     if (entry->position != 0) {
         if (entry->position == position) return MP_OK;
-        return record_corrupt(window->ledger, position, "two records of an account disagree about where a third stands");
+        return record_corrupt(window->ledger, position,
+                              "two records of an account disagree about where a third stands");
     }
     entry->position = position;
     entry->next = 0;
-    if (window->first == 0) window->first = index + 1;
-    else window->entries[window->last - 1].next = index + 1;
+    if (window->first == 0)
+        window->first = index + 1;
+    else
+        window->entries[window->last - 1].next = index + 1;
     window->last = index + 1;
     return MP_OK;
 }
@@ -54,13 +57,15 @@ static mp_status take(struct chain_window *window, uint32_t index, uint32_t plac
 {
     struct window_entry *entry = &window->entries[index];
     struct chain_record *record = &entry->record;
-    mp_status status = chain_take(window->ledger, window->slot, page_reads_bytes(&window->reads, place),
-                                  entry->position, window->low + index, record);
+    mp_status status =
+        chain_take(window->ledger, window->slot, page_reads_bytes(&window->reads, place),
+                   entry->position, window->low + index, record);
 
     if (status != MP_OK) return status;
     window->missing--;
     if (record->jump != 0) status = learn(window, chain_jump_number(record->number), record->jump);
-    if (status == MP_OK && record->previous != 0) status = learn(window, record->number - 1, record->previous);
+    if (status == MP_OK && record->previous != 0)
+        status = learn(window, record->number - 1, record->previous);
     return status;
 }
 
@@ -89,7 +94,8 @@ static mp_status ask(struct chain_window *window)
     uint32_t index = window->first - 1;
     struct window_entry *entry = &window->entries[index];
     uint32_t place;
-    mp_status status = page_reads_ask(&window->reads, entry->position / PAGE_SIZE * PAGE_SIZE, &place);
+    mp_status status =
+        page_reads_ask(&window->reads, entry->position / PAGE_SIZE * PAGE_SIZE, &place);
 
     if (status == MP_BUSY) return take_arrived(window);
     if (status != MP_OK) return status;
@@ -111,7 +117,8 @@ static mp_status make_room(struct chain_window *window, uint32_t count)
     if (count > window->room) {
         struct window_entry *entries = realloc(window->entries, count * sizeof *entries);
 
-        if (entries == NULL) return fail(MP_NO_MEMORY, "no memory for %u records of a statement", count);
+        if (entries == NULL)
+            return fail(MP_NO_MEMORY, "no memory for %u records of a statement", count);
         window->entries = entries;
         window->room = count;
     }

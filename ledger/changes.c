@@ -1,4 +1,5 @@
-/* The change stream: transfers, expiries and account updates in the order of the log, which is that of their times. */
+/* The change stream: transfers, expiries and account updates in the order of the log, which is that
+ * of their times. */
 #include "log_pages.h"
 
 /* The page to begin with: behind what was read before, and not long before what is asked for. */
@@ -14,8 +15,8 @@ static mp_status begin(struct log_pages *pages, const mp_change_filter *filter, 
     return log_pages_from(pages, max_u64(from, filter->after), stop);
 }
 
-static mp_status collect(struct log_pages *pages, const mp_change_filter *filter, uint64_t stop, mp_change *out,
-                         uint32_t *count)
+static mp_status collect(struct log_pages *pages, const mp_change_filter *filter, uint64_t stop,
+                         mp_change *out, uint32_t *count)
 {
     uint32_t limit = filter_limit(filter->limit);
     struct record_view view;
@@ -33,7 +34,8 @@ static mp_status collect(struct log_pages *pages, const mp_change_filter *filter
     return MP_OK;
 }
 
-mp_status mp_changes(mp_ledger *ledger, const mp_change_filter *filter, mp_change *out, uint32_t *count)
+mp_status mp_changes(mp_ledger *ledger, const mp_change_filter *filter, mp_change *out,
+                     uint32_t *count)
 {
     uint64_t stop = ledger_mark(ledger);
     struct log_pages *pages;
@@ -42,7 +44,8 @@ mp_status mp_changes(mp_ledger *ledger, const mp_change_filter *filter, mp_chang
     if (status != MP_OK) return status;
     *count = 0;
     if (filter->reserved != 0 || filter->limit == 0 ||
-        !filter_times_make_sense(filter->timestamp_min, filter->timestamp_max) || filter->after >= stop) {
+        !filter_times_make_sense(filter->timestamp_min, filter->timestamp_max) ||
+        filter->after >= stop) {
         return MP_OK;
     }
     pages = log_pages_new(ledger);

@@ -35,7 +35,7 @@ struct PACKED checkpoint_globals {
     uint64_t sequence;    /* next */
     uint64_t last_time;   /* of the block before S */
     uint64_t last_block;  /* its position; 0 = none */
-    uint64_t newest_time, newest_account, newest_transfer;
+    uint64_t newest_time, newest_account, newest_transfer, newest_other;
     uint64_t transfers, updates, expiries, ids_bound;
     uint32_t last_epoch;
     uint32_t sources;     /* (source u64, position u64) pairs behind this struct */
@@ -78,7 +78,7 @@ struct PACKED checkpoint_end {
 };
 
 _Static_assert(sizeof(struct chunk_head) == 64, "");
-_Static_assert(sizeof(struct checkpoint_globals) == 112, "");
+_Static_assert(sizeof(struct checkpoint_globals) == 120, "");
 _Static_assert(sizeof(struct account_item) == 136, "");
 _Static_assert(sizeof(struct reservation_item) == 96, "");
 

@@ -60,7 +60,8 @@ static mp_status load_globals(struct loader *loader, const struct chunk_head *he
     ledger->wal.last_time = globals.last_time;
     ledger->wal.last_block = globals.last_block;
     ledger->wal.last_epoch = globals.last_epoch;
-    ledger->newest = (struct newest){globals.newest_time, globals.newest_account, globals.newest_transfer};
+    ledger->newest = (struct newest){globals.newest_time, globals.newest_account, globals.newest_transfer,
+                                     globals.newest_other};
     ledger->counters =
         (struct counters){globals.transfers, globals.updates, globals.expiries, globals.ids_bound};
     for (uint32_t i = 0; i < globals.sources; i++) {

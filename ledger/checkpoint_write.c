@@ -54,6 +54,7 @@ static uint32_t copy_globals(const struct mp_ledger *ledger, uint8_t *to, uint32
         .newest_time = ledger->newest.time,
         .newest_account = ledger->newest.account,
         .newest_transfer = ledger->newest.transfer,
+        .newest_other = ledger->newest.other,
         .transfers = ledger->counters.transfers,
         .updates = ledger->counters.updates,
         .expiries = ledger->counters.expiries,

@@ -15,7 +15,8 @@ mp_change_type record_change_type(const struct record_view *view)
 
         return closes ? MP_CHANGE_TWO_PHASE_POSTED : MP_CHANGE_TWO_PHASE_PART_POSTED;
     }
-    return (record->flags & MP_TRANSFER_PENDING) != 0 ? MP_CHANGE_TWO_PHASE_PENDING : MP_CHANGE_SINGLE_PHASE;
+    return (record->flags & MP_TRANSFER_PENDING) != 0 ? MP_CHANGE_TWO_PHASE_PENDING
+                                                      : MP_CHANGE_SINGLE_PHASE;
 }
 
 /* Ids of published accounts never change; a slot beyond them stands in no sound log. */
@@ -25,7 +26,8 @@ static mp_id account_id(const struct accounts *accounts, uint32_t slot)
     return account_line(accounts, slot)->id;
 }
 
-static void decode_update(const struct accounts *accounts, const struct record_view *view, mp_change *out)
+static void decode_update(const struct accounts *accounts, const struct record_view *view,
+                          mp_change *out)
 {
     const struct update_record *record = (const struct update_record *)view->record;
 
@@ -45,7 +47,8 @@ static void decode_update(const struct accounts *accounts, const struct record_v
     out->debit_account_flags = record->account_flags_after;
 }
 
-void decode_change(const struct accounts *accounts, const struct record_view *view, uint64_t sequence, mp_change *out)
+void decode_change(const struct accounts *accounts, const struct record_view *view,
+                   uint64_t sequence, mp_change *out)
 {
     const struct transfer_record *record = (const struct transfer_record *)view->record;
     struct sums debit, credit;
@@ -84,7 +87,8 @@ static void decode_account(const struct record_view *view, mp_record *out)
     };
 }
 
-void decode_record(const struct accounts *accounts, const struct record_view *view, uint64_t sequence, mp_record *out)
+void decode_record(const struct accounts *accounts, const struct record_view *view,
+                   uint64_t sequence, mp_record *out)
 {
     const struct bound_record *bound = (const struct bound_record *)view->record;
     const struct input_position_record *input = (const struct input_position_record *)view->record;
@@ -107,7 +111,8 @@ void decode_record(const struct accounts *accounts, const struct record_view *vi
     default:
         decode_change(accounts, view, out->sequence, &out->change);
         out->left = record_left(view);
-        if (out->change.type == MP_CHANGE_TWO_PHASE_PENDING) out->left = out->change.transfer.amount;
+        if (out->change.type == MP_CHANGE_TWO_PHASE_PENDING)
+            out->left = out->change.transfer.amount;
         if (out->change.type == MP_CHANGE_REVERSAL) out->reversed = record_reversed(view);
         break;
     }

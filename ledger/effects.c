@@ -212,7 +212,7 @@ uint32_t check_imported_time(const struct applier *applier, uint64_t timestamp)
 {
     const struct mp_ledger *ledger = applier->ledger;
 
-    if (timestamp <= ledger->newest.transfer) return MP_TRANSFER_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS;
+    if (timestamp <= max_u64(ledger->newest.transfer, ledger->newest.other)) return MP_TRANSFER_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS;
     if (timestamp <= ledger->newest.account && is_account_time(&ledger->accounts, timestamp)) {
         return MP_TRANSFER_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS;
     }
@@ -379,7 +379,11 @@ uint64_t effect_write(struct applier *applier, const struct effect *effect, cons
         insert_id(applier, id_hash(ledger->accounts.hash_secret, effect->pending_id), ID_CLOSED, position);
     }
     if (effect->original != 0) replace_reversed(applier, effect, position);
-    ledger->newest.transfer = effect->timestamp;
+    if (effect->kind == MP_RECORD_EXPIRY) {
+        ledger->newest.other = effect->timestamp;
+    } else {
+        ledger->newest.transfer = effect->timestamp;
+    }
     if (applier->sums != NULL) {
         applier->sums->debit = (mp_balance){debit->of[0], debit->of[1], debit->of[2], debit->of[3]};
         applier->sums->credit = (mp_balance){credit->of[0], credit->of[1], credit->of[2], credit->of[3]};

@@ -21,7 +21,8 @@ struct source {
 struct newest {
     uint64_t time;          /* last timestamp given (refused events included) */
     uint64_t account;       /* newest account's timestamp */
-    uint64_t transfer;      /* newest transfer's, expiry's or account update's timestamp */
+    uint64_t transfer;      /* newest transfer's timestamp */
+    uint64_t other;         /* newest expiry's or account update's timestamp */
 };
 
 struct counters {

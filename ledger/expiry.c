@@ -203,7 +203,6 @@ static void settle(struct reservations *reservations)
     for (unsigned i = 0; i < 32; i++) all = merge(reservations, sorted[i], all);
     expiry->late = 0;
     expiry->due = merge(reservations, all, expiry->due - 1) + 1;
-    /* Links back, as far as they have changed */
     for (slot = expiry->due - 1; slot != SLOT_NONE; slot = reservation_at(reservations, slot)->next) {
         reservation_at(reservations, slot)->previous = previous;
         previous = slot;
@@ -237,6 +236,7 @@ static uint64_t wheel_next(const struct expiry *expiry, uint64_t slot)
         if (expiry->near_used[next % 2][level] != 0) return next;
     }
     if (used != 0) return next + (uint64_t)__builtin_ctzll(used);
+    /* The last word is the first one again, for what lies before `next`. */
     for (uint64_t word = next / 64 + 1; word <= next / 64 + EXPIRY_WHEEL / 64;) {
         uint64_t index = word % (EXPIRY_WHEEL / 64), words = expiry->wheel_words[index / 64] >> index % 64;
 
@@ -244,11 +244,9 @@ static uint64_t wheel_next(const struct expiry *expiry, uint64_t slot)
             word = (word / 64 + 1) * 64;
             continue;
         }
-        index = (index + (uint64_t)__builtin_ctzll(words));
+        index += (uint64_t)__builtin_ctzll(words);
         word += (uint64_t)__builtin_ctzll(words);
         used = expiry->wheel_used[index];
-        /* The last word is the first one again: of it only what lies before `next`. */
-        if (word == next / 64 + EXPIRY_WHEEL / 64) used &= (1ull << next % 64) - 1;
         if (used != 0) return word * 64 + (uint64_t)__builtin_ctzll(used);
         word++;
     }

@@ -18,7 +18,8 @@ mp_status mp_log_open(mp_ledger *ledger, uint64_t from, mp_log **out)
     if (log == NULL) return fail(MP_NO_MEMORY, "no memory to read the log");
     log->from = from;
     log->pages = log_pages_new(ledger);
-    status = log->pages == NULL ? MP_NO_MEMORY : log_pages_from(log->pages, from, ledger_mark(ledger));
+    status =
+        log->pages == NULL ? MP_NO_MEMORY : log_pages_from(log->pages, from, ledger_mark(ledger));
     if (status != MP_OK) {
         mp_log_close(log);
         return status;

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#define RUN_MAX 256u /* pages read at once */
+#define RUN_MAX   256u /* pages read at once */
 #define RUN_FIRST 4u
 
 struct log_pages *log_pages_new(mp_ledger *ledger)
@@ -39,7 +39,8 @@ static bool is_valid(const struct log_pages *pages, const uint8_t *page, uint64_
     return page_valid(page, position, u128_low(pages->ledger->wal.identity.timeline));
 }
 
-/* Reads a run of pages that holds `position` into the buffer, or that page alone into `single` when that fails. */
+/* Reads a run of pages that holds `position` into the buffer, or that page alone into `single` when
+ * that fails. */
 static mp_status read_run(struct log_pages *pages, uint64_t position, const uint8_t **page)
 {
     struct wal *wal = &pages->ledger->wal;
@@ -65,7 +66,8 @@ static mp_status read_run(struct log_pages *pages, uint64_t position, const uint
         mp_status status = wal_read_page(wal, position, pages->single);
 
         *page = pages->single;
-        if (status == MP_CORRUPT && file >= 0) memset(pages->single, 0, PAGE_SIZE); /* isn't valid either */
+        if (status == MP_CORRUPT && file >= 0)
+            memset(pages->single, 0, PAGE_SIZE); /* isn't valid either */
         return status == MP_CORRUPT && file >= 0 ? MP_OK : status;
     }
     pages->buffer_position = begin;
@@ -92,7 +94,8 @@ static mp_status get(struct log_pages *pages, uint64_t position, const uint8_t *
     return status;
 }
 
-mp_status log_pages_look(struct log_pages *pages, uint64_t position, const uint8_t **page, bool *valid)
+mp_status log_pages_look(struct log_pages *pages, uint64_t position, const uint8_t **page,
+                         bool *valid)
 {
     struct wal *wal = &pages->ledger->wal;
     mp_status status = MP_OK;
@@ -107,7 +110,8 @@ mp_status log_pages_look(struct log_pages *pages, uint64_t position, const uint8
 
 static mp_status damaged(const struct log_pages *pages, uint64_t position)
 {
-    return record_corrupt(pages->ledger, position, "this page of the log is damaged: put the file back from a copy");
+    return record_corrupt(pages->ledger, position,
+                          "this page of the log is damaged: put the file back from a copy");
 }
 
 /* --- forwards --- */
@@ -126,8 +130,9 @@ static bool take_block(struct log_pages *pages, uint64_t position, const uint8_t
     const struct block_header *header = (const struct block_header *)page;
 
     if (!block_header_valid(page, position, pages->ledger->wal.identity.timeline)) return false;
-    if (pages->chained && (header->prev_sum != pages->prev_sum || header->first_sequence != pages->sequence ||
-                           header->time < pages->time)) {
+    if (pages->chained &&
+        (header->prev_sum != pages->prev_sum || header->first_sequence != pages->sequence ||
+         header->time < pages->time)) {
         return false;
     }
     pages->block = pages->at = position;
@@ -160,8 +165,9 @@ static mp_status next_block(struct log_pages *pages)
         if (valid && take_block(pages, next, page)) return MP_OK;
         if (position + PAGE_SIZE > segment_data_end(ordinal)) position = next;
     }
-    return record_corrupt(pages->ledger, position, "an acknowledged block that begins here is damaged or doesn't follow "
-                                                   "the one before: put the file back from a copy");
+    return record_corrupt(pages->ledger, position,
+                          "an acknowledged block that begins here is damaged or doesn't follow "
+                          "the one before: put the file back from a copy");
 }
 
 /* The block has been read to its end: what the next one must follow. */
@@ -238,7 +244,8 @@ mp_status log_pages_from(struct log_pages *pages, uint64_t position, uint64_t st
     return number == 0 ? MP_OK : enter_block(pages, at - (uint64_t)number * PAGE_SIZE, at);
 }
 
-mp_status log_records_next(struct log_pages *pages, uint64_t stop, struct record_view *view, uint64_t *sequence)
+mp_status log_records_next(struct log_pages *pages, uint64_t stop, struct record_view *view,
+                           uint64_t *sequence)
 {
     mp_status status = MP_OK;
 
@@ -267,7 +274,8 @@ mp_status log_page_record(const struct log_pages *pages, unsigned offset, struct
         offset + view->units * UNIT_SIZE <= log_page_end(pages)) {
         return MP_OK;
     }
-    return record_corrupt(pages->ledger, pages->position + offset, "no record, though the page's checksum is right");
+    return record_corrupt(pages->ledger, pages->position + offset,
+                          "no record, though the page's checksum is right");
 }
 
 /* --- backwards --- */
@@ -280,13 +288,15 @@ void log_pages_back_from(struct log_pages *pages, uint64_t position)
     pages->sequence = 0;
 }
 
-/* Where the last block of a segment ends: behind its last valid page, which must be followed by the block at hand. */
+/* Where the last block of a segment ends: behind its last valid page, which must be followed by the
+ * block at hand. */
 static mp_status end_of_segment(struct log_pages *pages, uint32_t ordinal)
 {
     const uint8_t *page;
     bool valid = false;
 
-    for (uint64_t at = segment_data_end(ordinal) - PAGE_SIZE; at > segment_base(ordinal); at -= PAGE_SIZE) {
+    for (uint64_t at = segment_data_end(ordinal) - PAGE_SIZE; at > segment_base(ordinal);
+         at -= PAGE_SIZE) {
         mp_status status = get(pages, at, &page, &valid);
 
         if (status != MP_OK) return status;
@@ -295,19 +305,22 @@ static mp_status end_of_segment(struct log_pages *pages, uint32_t ordinal)
             return MP_OK;
         }
     }
-    return record_corrupt(pages->ledger, segment_base(ordinal) + PAGE_SIZE, "no block in this segment is sound");
+    return record_corrupt(pages->ledger, segment_base(ordinal) + PAGE_SIZE,
+                          "no block in this segment is sound");
 }
 
-/* The first page of a block is at hand: does the block reach to where it was entered, and the next one follow it? */
+/* The first page of a block is at hand: does the block reach to where it was entered, and the next
+ * one follow it? */
 static mp_status check_block(struct log_pages *pages)
 {
     const struct block_header *header = (const struct block_header *)pages->page;
 
     if (!block_header_valid(pages->page, pages->position, pages->ledger->wal.identity.timeline) ||
-        (pages->sequence != 0 &&
-         (header->pages != pages->last_page + 1 || header->first_sequence + header->count != pages->sequence))) {
-        return record_corrupt(pages->ledger, pages->position, "the block that begins here is damaged or isn't followed "
-                                                              "by the next one: put the file back from a copy");
+        (pages->sequence != 0 && (header->pages != pages->last_page + 1 ||
+                                  header->first_sequence + header->count != pages->sequence))) {
+        return record_corrupt(pages->ledger, pages->position,
+                              "the block that begins here is damaged or isn't followed "
+                              "by the next one: put the file back from a copy");
     }
     pages->sequence = header->first_sequence;
     return MP_OK;
@@ -315,7 +328,8 @@ static mp_status check_block(struct log_pages *pages)
 
 mp_status log_pages_previous(struct log_pages *pages)
 {
-    bool begins = pages->page == NULL || trailer_of(pages->page)->page == 0; /* another block comes */
+    bool begins =
+        pages->page == NULL || trailer_of(pages->page)->page == 0; /* another block comes */
     uint32_t expected = begins ? 0 : trailer_of(pages->page)->page - 1u;
     uint32_t ordinal = segment_of(pages->at - 1);
     bool valid;
@@ -330,7 +344,8 @@ mp_status log_pages_previous(struct log_pages *pages)
     status = get(pages, pages->at - PAGE_SIZE, &pages->page, &valid);
     if (status != MP_OK) return status;
     pages->position = pages->at - PAGE_SIZE;
-    if (!valid || (!begins && trailer_of(pages->page)->page != expected)) return damaged(pages, pages->position);
+    if (!valid || (!begins && trailer_of(pages->page)->page != expected))
+        return damaged(pages, pages->position);
     if (begins) pages->last_page = trailer_of(pages->page)->page;
     pages->at = pages->position;
     return trailer_of(pages->page)->page == 0 ? check_block(pages) : MP_OK;

@@ -1,5 +1,5 @@
-/* The durable log page by page, forwards or backwards, read ahead in growing runs. What is new comes from the tail.
- * Used by one thread. */
+/* The durable log page by page, forwards or backwards, read ahead in growing runs. What is new
+ * comes from the tail. Used by one thread. */
 #ifndef LEDGER_LOG_PAGES_H
 #define LEDGER_LOG_PAGES_H
 
@@ -7,39 +7,42 @@
 
 struct log_pages {
     mp_ledger *ledger;
-    uint64_t stop;            /* nothing at or beyond it is read; a durable block's end */
+    uint64_t stop; /* nothing at or beyond it is read; a durable block's end */
 
     /* the page at hand */
     const uint8_t *page;
-    uint64_t position;        /* of it */
+    uint64_t position; /* of it */
 
-    unsigned offset;          /* log_records_next: bytes of it that have been read ... */
-    uint64_t next_sequence;   /* ... and the sequence of the record that comes */
+    unsigned offset;        /* log_records_next: bytes of it that have been read ... */
+    uint64_t next_sequence; /* ... and the sequence of the record that comes */
 
     /* its block */
-    uint64_t block;           /* where it begins */
-    uint64_t block_end;       /* forwards: where it ends; the next one begins there or in the next segment */
-    uint64_t at;              /* forwards: the page to come; backwards: the end of the page to come */
-    uint64_t sequence;        /* forwards: the next block's first; backwards: the first of the block behind */
-    uint64_t time;            /* forwards: block time of the block before */
-    uint32_t last_page;       /* backwards: number of the block's last page */
-    bool chained;             /* forwards: sequence, time and prev_sum are known */
+    uint64_t block; /* where it begins */
+    uint64_t
+        block_end; /* forwards: where it ends; the next one begins there or in the next segment */
+    uint64_t at;   /* forwards: the page to come; backwards: the end of the page to come */
+    uint64_t
+        sequence;  /* forwards: the next block's first; backwards: the first of the block behind */
+    uint64_t time; /* forwards: block time of the block before */
+    uint32_t last_page; /* backwards: number of the block's last page */
+    bool chained;       /* forwards: sequence, time and prev_sum are known */
     bool backwards;
-    mp_u128 prev_sum;         /* forwards: XXH3-128 of the page sums of the block before */
+    mp_u128 prev_sum; /* forwards: XXH3-128 of the page sums of the block before */
     uint64_t sums[BLOCK_PAGES_MAX];
 
     /* what was read ahead */
-    uint8_t *buffer;          /* RUN_MAX pages; NULL = not needed yet */
+    uint8_t *buffer; /* RUN_MAX pages; NULL = not needed yet */
     uint64_t buffer_position;
     uint64_t buffer_bytes;
-    uint32_t run;             /* pages to read next time */
+    uint32_t run; /* pages to read next time */
     uint8_t single[PAGE_SIZE];
 };
 
 /* A new one, or NULL: MP_NO_MEMORY has been set. */
 struct log_pages *log_pages_new(mp_ledger *ledger);
 void log_pages_free(struct log_pages *pages); /* NULL is allowed */
-/* Forwards from the page that holds a position, or from the first block behind it. `stop`: a durable block's end. */
+/* Forwards from the page that holds a position, or from the first block behind it. `stop`: a
+ * durable block's end. */
 MP_MUST_USE mp_status log_pages_from(struct log_pages *pages, uint64_t position, uint64_t stop);
 /* The next page; `stop` may have grown. MP_END; MP_CORRUPT names file and offset; MP_IO. */
 MP_MUST_USE mp_status log_pages_next(struct log_pages *pages, uint64_t stop);
@@ -59,18 +62,24 @@ static inline unsigned log_page_end(const struct log_pages *pages)
 {
     return ((const struct page_trailer *)(pages->page + PAGE_DATA))->units_used * UNIT_SIZE;
 }
-/* The next record, page after page, forwards; *sequence is 0 for an input position. Valid until the next call. MP_END. */
-MP_MUST_USE mp_status log_records_next(struct log_pages *pages, uint64_t stop, struct record_view *view,
-                                       uint64_t *sequence);
+/* The next record, page after page, forwards; *sequence is 0 for an input position. Valid until the
+ * next call. MP_END. */
+MP_MUST_USE mp_status log_records_next(struct log_pages *pages, uint64_t stop,
+                                       struct record_view *view, uint64_t *sequence);
 /* Views the record at `offset` of the page at hand. MP_CORRUPT. */
-MP_MUST_USE mp_status log_page_record(const struct log_pages *pages, unsigned offset, struct record_view *view);
+MP_MUST_USE mp_status log_page_record(const struct log_pages *pages, unsigned offset,
+                                      struct record_view *view);
 
 /* --- log_seek.c --- */
 /* A page before which every transfer, expiry and account update is older than `min`. */
-MP_MUST_USE mp_status log_seek(struct log_pages *pages, uint64_t min, uint64_t stop, uint64_t *position);
-/* A page from which on every transfer, expiry and account update is newer than `max`; `stop` when there is none. */
-MP_MUST_USE mp_status log_seek_after(struct log_pages *pages, uint64_t max, uint64_t stop, uint64_t *position);
+MP_MUST_USE mp_status log_seek(struct log_pages *pages, uint64_t min, uint64_t stop,
+                               uint64_t *position);
+/* A page from which on every transfer, expiry and account update is newer than `max`; `stop` when
+ * there is none. */
+MP_MUST_USE mp_status log_seek_after(struct log_pages *pages, uint64_t max, uint64_t stop,
+                                     uint64_t *position);
 /* The page at a position; false in *valid when none of the log's blocks has a page there. MP_IO. */
-MP_MUST_USE mp_status log_pages_look(struct log_pages *pages, uint64_t position, const uint8_t **page, bool *valid);
+MP_MUST_USE mp_status log_pages_look(struct log_pages *pages, uint64_t position,
+                                     const uint8_t **page, bool *valid);
 
 #endif

@@ -1,8 +1,10 @@
-/* Where in the log a time lies, by binary search: first over the segments, then over the pages of one.
+/* Where in the log a time lies, by binary search: first over the segments, then over the pages of
+ * one.
  *
- * Timestamps of transfers, expiries and account updates rise through the log. Whatever else has a time (accounts, bound
- * ids, blocks) is newer than all of those before it, but imported ones behind it may be older. So any time of a page's
- * beginning shows what lies before it, and only the first change shows what lies behind. */
+ * Timestamps of transfers, expiries and account updates rise through the log. Whatever else has a
+ * time (accounts, bound ids, blocks) is newer than all of those before it, but imported ones behind
+ * it may be older. So any time of a page's beginning shows what lies before it, and only the first
+ * change shows what lies behind. */
 #include "log_pages.h"
 
 /* Whether all changes before a page are older than `min`. */
@@ -13,7 +15,8 @@ static bool begins_by(const uint8_t *page, uint64_t position, uint64_t min)
     struct record_view view;
 
     if (trailer->page == 0 && trailer->time <= min) return true;
-    while (at < trailer->units_used * UNIT_SIZE && record_view(page + at, position + at, trailer->time, &view)) {
+    while (at < trailer->units_used * UNIT_SIZE &&
+           record_view(page + at, position + at, trailer->time, &view)) {
         if (view.timestamp != 0) return view.timestamp <= min;
         at += view.units * UNIT_SIZE;
     }
@@ -27,7 +30,8 @@ static bool begins_after(const uint8_t *page, uint64_t position, uint64_t max)
     unsigned at = trailer->page == 0 ? sizeof(struct block_header) : 0;
     struct record_view view;
 
-    while (at < trailer->units_used * UNIT_SIZE && record_view(page + at, position + at, trailer->time, &view)) {
+    while (at < trailer->units_used * UNIT_SIZE &&
+           record_view(page + at, position + at, trailer->time, &view)) {
         if (record_is_change(page + at)) return view.timestamp > max;
         at += view.units * UNIT_SIZE;
     }
@@ -52,8 +56,10 @@ mp_status log_seek(struct log_pages *pages, uint64_t min, uint64_t stop, uint64_
         }
         status = log_pages_look(pages, at, &page, &valid);
         if (status != MP_OK) return status;
-        if (valid && begins_by(page, at, min)) ordinal = middle;
-        else beyond = middle;
+        if (valid && begins_by(page, at, min))
+            ordinal = middle;
+        else
+            beyond = middle;
     }
     low = segment_base(ordinal) / PAGE_SIZE + 1;
     high = min_u64(segment_data_end(ordinal), stop) / PAGE_SIZE;
@@ -62,8 +68,10 @@ mp_status log_seek(struct log_pages *pages, uint64_t min, uint64_t stop, uint64_
 
         status = log_pages_look(pages, middle * PAGE_SIZE, &page, &valid);
         if (status != MP_OK) return status;
-        if (valid && begins_by(page, middle * PAGE_SIZE, min)) low = middle;
-        else high = middle;
+        if (valid && begins_by(page, middle * PAGE_SIZE, min))
+            low = middle;
+        else
+            high = middle;
     }
     *position = low * PAGE_SIZE;
     return MP_OK;
@@ -87,8 +95,10 @@ mp_status log_seek_after(struct log_pages *pages, uint64_t max, uint64_t stop, u
         }
         status = log_pages_look(pages, at, &page, &valid);
         if (status != MP_OK) return status;
-        if (valid && begins_after(page, at, max)) ordinal = middle;
-        else before = middle;
+        if (valid && begins_after(page, at, max))
+            ordinal = middle;
+        else
+            before = middle;
     }
     *position = min_u64(segment_base(ordinal) + PAGE_SIZE, stop);
     if (before == 0) return MP_OK;

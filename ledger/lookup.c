@@ -8,7 +8,8 @@ struct looking {
     mp_transfer *found; /* one for each id; id 0 = none */
 };
 
-static mp_status take(void *context, uint32_t number, const uint8_t *page, const struct record_view *view)
+static mp_status take(void *context, uint32_t number, const uint8_t *page,
+                      const struct record_view *view)
 {
     struct looking *looking = context;
 
@@ -19,7 +20,8 @@ static mp_status take(void *context, uint32_t number, const uint8_t *page, const
     return MP_OK; /* an account update bears an id of the same space, but is no transfer */
 }
 
-mp_status mp_lookup_transfers(mp_ledger *ledger, const mp_id *ids, uint32_t count, mp_transfer *out, uint32_t *found)
+mp_status mp_lookup_transfers(mp_ledger *ledger, const mp_id *ids, uint32_t count, mp_transfer *out,
+                              uint32_t *found)
 {
     struct looking looking = {.accounts = &ledger->accounts};
     uint64_t *positions;
@@ -30,7 +32,8 @@ mp_status mp_lookup_transfers(mp_ledger *ledger, const mp_id *ids, uint32_t coun
     if (count == 0) return MP_OK;
     positions = malloc(count * sizeof *positions);
     looking.found = calloc(count, sizeof *looking.found);
-    if (positions == NULL || looking.found == NULL) status = fail(MP_NO_MEMORY, "no memory to look up %u ids", count);
+    if (positions == NULL || looking.found == NULL)
+        status = fail(MP_NO_MEMORY, "no memory to look up %u ids", count);
     if (status == MP_OK) status = find_ids(ledger, ids, count, positions);
     if (status == MP_OK) status = read_records(ledger, positions, count, take, &looking);
     for (uint32_t i = 0; status == MP_OK && i < count; i++) {

@@ -34,7 +34,8 @@ static int reap(struct page_reads *reads, mp_env_completion *completions)
 
 static mp_status take_page(struct page_reads *reads, uint32_t place, int64_t result)
 {
-    return wal_take_page(&reads->ledger->wal, reads->places[place].position, result, page_reads_bytes(reads, place));
+    return wal_take_page(&reads->ledger->wal, reads->places[place].position, result,
+                         page_reads_bytes(reads, place));
 }
 
 mp_status page_reads_reap(struct page_reads *reads, uint32_t places[PAGE_READS], unsigned *count)
@@ -68,7 +69,8 @@ void page_reads_drain(struct page_reads *reads)
     while (reads->flying > 0 && !reads->broken) {
         int ended = reap(reads, completions);
 
-        for (int i = 0; i < ended; i++) reads->places[completions[i].user].state = PLACE_FREE; /* not verified */
+        for (int i = 0; i < ended; i++)
+            reads->places[completions[i].user].state = PLACE_FREE; /* not verified */
     }
     for (unsigned i = 0; i < PAGE_READS; i++) reads->places[i].waiting = 0;
 }
@@ -77,7 +79,8 @@ void page_reads_close(struct page_reads *reads)
 {
     if (reads->ledger == NULL) return;
     page_reads_drain(reads);
-    if (reads->ring != NULL) reads->ledger->env->ring_close(reads->ledger->env->context, reads->ring);
+    if (reads->ring != NULL)
+        reads->ledger->env->ring_close(reads->ledger->env->context, reads->ring);
     free(reads->bytes);
     *reads = (struct page_reads){0};
 }
@@ -87,7 +90,8 @@ void page_reads_close(struct page_reads *reads)
 static uint32_t find_page(const struct page_reads *reads, uint64_t position)
 {
     for (uint32_t place = 0; place < PAGE_READS; place++) {
-        if (reads->places[place].position == position && reads->places[place].state != PLACE_FREE) return place;
+        if (reads->places[place].position == position && reads->places[place].state != PLACE_FREE)
+            return place;
     }
     return PLACE_NONE;
 }
@@ -98,7 +102,8 @@ static uint32_t free_place(struct page_reads *reads)
     for (unsigned i = 0; i < PAGE_READS; i++) {
         uint32_t place = reads->turn++ % PAGE_READS;
 
-        if (reads->places[place].state != PLACE_FLYING && reads->places[place].waiting == 0) return place;
+        if (reads->places[place].state != PLACE_FLYING && reads->places[place].waiting == 0)
+            return place;
     }
     return PLACE_NONE;
 }
@@ -142,7 +147,8 @@ mp_status page_reads_ask(struct page_reads *reads, uint64_t position, uint32_t *
 {
     uint8_t *bytes;
 
-    if (reads->broken) return fail(MP_IO, "the ring for reading the log failed: open without rings");
+    if (reads->broken)
+        return fail(MP_IO, "the ring for reading the log failed: open without rings");
     *place = find_page(reads, position);
     if (*place != PLACE_NONE) return MP_OK;
     *place = free_place(reads);
@@ -162,7 +168,7 @@ mp_status page_reads_ask(struct page_reads *reads, uint64_t position, uint32_t *
 struct fetching {
     struct page_reads reads;
     const uint64_t *positions;
-    uint32_t *next;     /* of those who wait for the same page, + 1 */
+    uint32_t *next; /* of those who wait for the same page, + 1 */
     record_fn fn;
     void *context;
 };
@@ -176,7 +182,8 @@ static mp_status give(struct fetching *fetching, uint32_t number, uint32_t place
 
     if (position % PAGE_SIZE >= trailer->units_used * UNIT_SIZE ||
         !record_view(page + position % PAGE_SIZE, position, trailer->time, &view)) {
-        return record_corrupt(fetching->reads.ledger, position, "no record stands where the id index says one does");
+        return record_corrupt(fetching->reads.ledger, position,
+                              "no record stands where the id index says one does");
     }
     return fetching->fn(fetching->context, number, page, &view);
 }
@@ -206,7 +213,8 @@ static mp_status fetch_one(struct fetching *fetching, uint32_t number)
     mp_status status;
 
     for (;;) {
-        status = page_reads_ask(&fetching->reads, fetching->positions[number] / PAGE_SIZE * PAGE_SIZE, &place);
+        status = page_reads_ask(&fetching->reads,
+                                fetching->positions[number] / PAGE_SIZE * PAGE_SIZE, &place);
         if (status != MP_BUSY) break;
         status = give_arrived(fetching);
         if (status != MP_OK) return status;
@@ -218,7 +226,8 @@ static mp_status fetch_one(struct fetching *fetching, uint32_t number)
     return MP_OK;
 }
 
-mp_status read_records(mp_ledger *ledger, const uint64_t *positions, uint32_t count, record_fn fn, void *context)
+mp_status read_records(mp_ledger *ledger, const uint64_t *positions, uint32_t count, record_fn fn,
+                       void *context)
 {
     struct fetching fetching = {.positions = positions, .fn = fn, .context = context};
     mp_status status = page_reads_open(&fetching.reads, ledger);
@@ -226,7 +235,8 @@ mp_status read_records(mp_ledger *ledger, const uint64_t *positions, uint32_t co
     fetching.reads.plain = count <= PLAIN_AT_MOST;
     if (status == MP_OK) {
         fetching.next = malloc(((uint64_t)count + 1) * sizeof *fetching.next);
-        if (fetching.next == NULL) status = fail(MP_NO_MEMORY, "no memory to look up %u records", count);
+        if (fetching.next == NULL)
+            status = fail(MP_NO_MEMORY, "no memory to look up %u records", count);
     }
     for (uint32_t i = 0; i < count && status == MP_OK; i++) {
         if (positions[i] != 0) status = fetch_one(&fetching, i);

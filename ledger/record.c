@@ -63,17 +63,20 @@ static uint64_t head_timestamp(const uint8_t *record, uint64_t block_time)
 
     switch (record[0]) {
     case MP_RECORD_TRANSFER:
-    case MP_RECORD_EXPIRY: return block_time + ((const struct transfer_record *)record)->time_offset;
+    case MP_RECORD_EXPIRY:
+        return block_time + ((const struct transfer_record *)record)->time_offset;
     case MP_RECORD_UPDATE: return block_time + ((const struct update_record *)record)->time_offset;
     case MP_RECORD_BOUND_ID: return block_time + ((const struct bound_record *)record)->time_offset;
     case MP_RECORD_ACCOUNT:
         account = (const struct account_record *)record;
-        return account->imported_time != 0 ? account->imported_time : block_time + account->time_offset;
+        return account->imported_time != 0 ? account->imported_time
+                                           : block_time + account->time_offset;
     default: return 0; /* an input position has none */
     }
 }
 
-bool record_view(const uint8_t *record, uint64_t position, uint64_t block_time, struct record_view *out)
+bool record_view(const uint8_t *record, uint64_t position, uint64_t block_time,
+                 struct record_view *out)
 {
     unsigned offset = (unsigned)(position % PAGE_SIZE);
     unsigned kind, extensions, units;
@@ -81,7 +84,8 @@ bool record_view(const uint8_t *record, uint64_t position, uint64_t block_time, 
     if (UNLIKELY(offset >= PAGE_DATA || offset % UNIT_SIZE != 0)) return false;
     kind = record[0];
     extensions = record[1];
-    if (UNLIKELY(kind >= KINDS || units_of[kind] == 0 || (extensions & ~(unsigned)extensions_of[kind]) != 0)) {
+    if (UNLIKELY(kind >= KINDS || units_of[kind] == 0 ||
+                 (extensions & ~(unsigned)extensions_of[kind]) != 0)) {
         return false;
     }
     units = units_of[kind] + popcount_7(extensions);
@@ -118,12 +122,15 @@ mp_amount record_amount(const struct record_view *view)
 mp_amount record_left(const struct record_view *view)
 {
     if (view->reservation == NULL) return 0;
-    return MP_U128(view->amount_high != NULL ? view->amount_high->left : 0, view->reservation->left);
+    return MP_U128(view->amount_high != NULL ? view->amount_high->left : 0,
+                   view->reservation->left);
 }
 
 mp_amount record_reversed(const struct record_view *view)
 {
-    return view->reversal == NULL ? 0 : MP_U128(view->reversal->reversed_high, view->reversal->reversed);
+    return view->reversal == NULL
+               ? 0
+               : MP_U128(view->reversal->reversed_high, view->reversal->reversed);
 }
 
 static void update_sums(const struct record_view *view, struct sums *sums)
@@ -131,11 +138,13 @@ static void update_sums(const struct record_view *view, struct sums *sums)
     const struct update_record *record = (const struct update_record *)view->record;
 
     for (int i = 0; i < SUMS; i++) {
-        sums->of[i] = MP_U128(view->posted_high != NULL ? view->posted_high->high[i] : 0, record->sums[i]);
+        sums->of[i] =
+            MP_U128(view->posted_high != NULL ? view->posted_high->high[i] : 0, record->sums[i]);
     }
 }
 
-static void add_pending(const struct ext_pending *pending, unsigned shift, struct sums *debit, struct sums *credit)
+static void add_pending(const struct ext_pending *pending, unsigned shift, struct sums *debit,
+                        struct sums *credit)
 {
     debit->of[DEBITS_PENDING] |= (mp_u128)pending->debit_debits << shift;
     debit->of[CREDITS_PENDING] |= (mp_u128)pending->debit_credits << shift;
@@ -177,7 +186,8 @@ static mp_id slot_id(const struct accounts *accounts, uint32_t slot)
     return account_line(accounts, slot)->id;
 }
 
-void record_transfer(const struct accounts *accounts, const struct record_view *view, mp_transfer *out)
+void record_transfer(const struct accounts *accounts, const struct record_view *view,
+                     mp_transfer *out)
 {
     const struct transfer_record *record = transfer_of(view);
 
@@ -192,7 +202,8 @@ void record_transfer(const struct accounts *accounts, const struct record_view *
     out->user_data_64 = record->user_data_64;
     out->user_data_32 = record->user_data_32;
     out->timeout = record->timeout;
-    out->ledger = out->debit_account_id != 0 ? account_line(accounts, record->debit_slot)->ledger : 0;
+    out->ledger =
+        out->debit_account_id != 0 ? account_line(accounts, record->debit_slot)->ledger : 0;
     out->code = record->code;
     out->flags = record->flags;
     out->timestamp = view->timestamp;

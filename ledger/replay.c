@@ -168,7 +168,11 @@ static mp_status replay_transfer(struct mp_ledger *ledger, const struct record_v
     struct sums debit, credit;
     mp_status status;
 
-    ledger->newest.transfer = max_u64(ledger->newest.transfer, view->timestamp);
+    if (record->kind == MP_RECORD_EXPIRY) {
+        ledger->newest.other = max_u64(ledger->newest.other, view->timestamp);
+    } else {
+        ledger->newest.transfer = max_u64(ledger->newest.transfer, view->timestamp);
+    }
     record_sums(view, &debit, &credit);
     status = replay_sums(ledger, record->debit_slot, &debit, record->debit_flags, view);
     if (status == MP_OK) status = replay_sums(ledger, record->credit_slot, &credit, record->credit_flags, view);
@@ -185,7 +189,7 @@ static mp_status replay_update(struct mp_ledger *ledger, const struct record_vie
     const struct update_record *record = (const struct update_record *)view->record;
     struct sums sums, none;
 
-    ledger->newest.transfer = max_u64(ledger->newest.transfer, view->timestamp);
+    ledger->newest.other = max_u64(ledger->newest.other, view->timestamp);
     record_sums(view, &sums, &none);
     return replay_sums(ledger, record->slot, &sums, record->account_flags_after, view);
 }

@@ -1,8 +1,8 @@
 /* Statements: an account's records in order of time, either way.
  *
- * A statement is a range of the account's record numbers, worked out when it is opened: the filter's times and the cursor
- * are looked up by walks. Records come in windows; oldest first, a walk finds where the next window ends, from the
- * nearest place that an earlier walk has passed. */
+ * A statement is a range of the account's record numbers, worked out when it is opened: the
+ * filter's times and the cursor are looked up by walks. Records come in windows; oldest first, a
+ * walk finds where the next window ends, from the nearest place that an earlier walk has passed. */
 #include "chain_window.h"
 
 #include <stdlib.h>
@@ -26,10 +26,10 @@ struct mp_statement {
     unsigned flags;
     uint32_t slot;
     bool newest_first;
-    uint64_t first, last;    /* numbers of the records still to come; first > last: none */
-    uint64_t last_position;  /* newest first: of the record `last` */
-    uint64_t next;           /* record of the window to be given next; outside of it: the window is used up */
-    uint32_t window_size;    /* of the window before; 0 = none yet */
+    uint64_t first, last;   /* numbers of the records still to come; first > last: none */
+    uint64_t last_position; /* newest first: of the record `last` */
+    uint64_t next; /* record of the window to be given next; outside of it: the window is used up */
+    uint32_t window_size; /* of the window before; 0 = none yet */
     struct trail trail;
     struct walker walker;
     struct chain_window window;
@@ -50,7 +50,8 @@ static void trail_add(void *context, uint64_t number, uint64_t position)
         memmove(&trail->places[1], &trail->places[2], (at - 2) * sizeof trail->places[0]);
         at--;
     } else {
-        memmove(&trail->places[at + 1], &trail->places[at], (trail->count - at) * sizeof trail->places[0]);
+        memmove(&trail->places[at + 1], &trail->places[at],
+                (trail->count - at) * sizeof trail->places[0]);
         trail->count++;
     }
     trail->places[at].number = number;
@@ -74,8 +75,8 @@ static mp_status find_position(mp_statement *statement, uint64_t number, uint64_
     trail_cut(trail, statement->first);
     for (at = trail->count; at > 0 && trail->places[at - 1].number < number;) at--;
     MP_ASSERT(at > 0); /* the newest record stands in it */
-    status = walk(&statement->walker, statement->slot, trail->places[at - 1].position, trail->places[at - 1].number,
-                  WALK_BY_NUMBER, number, &record);
+    status = walk(&statement->walker, statement->slot, trail->places[at - 1].position,
+                  trail->places[at - 1].number, WALK_BY_NUMBER, number, &record);
     *position = record.position;
     return status;
 }
@@ -87,16 +88,19 @@ static bool makes_sense(const mp_account_filter *filter)
     const uint32_t known = MP_FILTER_DEBITS | MP_FILTER_CREDITS | MP_FILTER_REVERSED;
 
     return filter->account_id != 0 && filter->account_id != MP_U128_MAX && filter->reserved == 0 &&
-           (filter->flags & ~known) == 0 && (filter->flags & (MP_FILTER_DEBITS | MP_FILTER_CREDITS)) != 0 &&
+           (filter->flags & ~known) == 0 &&
+           (filter->flags & (MP_FILTER_DEBITS | MP_FILTER_CREDITS)) != 0 &&
            filter_times_make_sense(filter->timestamp_min, filter->timestamp_max);
 }
 
 /* The newest record whose key is at most `key`. */
-static mp_status walk_from_newest(mp_statement *statement, enum walk_by by, uint64_t key, struct chain_record *out)
+static mp_status walk_from_newest(mp_statement *statement, enum walk_by by, uint64_t key,
+                                  struct chain_record *out)
 {
     const struct trail *trail = &statement->trail;
 
-    return walk(&statement->walker, statement->slot, trail->places[0].position, trail->places[0].number, by, key, out);
+    return walk(&statement->walker, statement->slot, trail->places[0].position,
+                trail->places[0].number, by, key, out);
 }
 
 static mp_status apply_times(mp_statement *statement)
@@ -126,7 +130,8 @@ static mp_status apply_cursor(mp_statement *statement, uint64_t cursor)
 
     if (status != MP_OK) return status;
     if (record.number == 0 || record.position != cursor) {
-        return fail(MP_INVALID, "the cursor %llu is no position of a record of this account", (unsigned long long)cursor);
+        return fail(MP_INVALID, "the cursor %llu is no position of a record of this account",
+                    (unsigned long long)cursor);
     }
     if (!statement->newest_first) {
         statement->first = max_u64(statement->first, record.number + 1);
@@ -142,7 +147,8 @@ static mp_status set_out(mp_statement *statement, const struct account_view *vie
     mp_status status;
 
     if (!makes_sense(&statement->filter) || view->records == 0) {
-        if (cursor != 0) return fail(MP_INVALID, "no cursor can belong to this filter: it gives no rows");
+        if (cursor != 0)
+            return fail(MP_INVALID, "no cursor can belong to this filter: it gives no rows");
         return MP_OK;
     }
     statement->last = view->records;
@@ -156,8 +162,8 @@ static mp_status set_out(mp_statement *statement, const struct account_view *vie
     return status;
 }
 
-mp_status mp_statement_open(mp_ledger *ledger, const mp_account_filter *filter, unsigned flags, uint64_t cursor,
-                            mp_statement **out)
+mp_status mp_statement_open(mp_ledger *ledger, const mp_account_filter *filter, unsigned flags,
+                            uint64_t cursor, mp_statement **out)
 {
     struct account_view view;
     mp_statement *statement;
@@ -198,8 +204,8 @@ static bool leaves_out(const mp_statement *statement)
     const mp_account_filter *filter = &statement->filter;
     const uint32_t both = MP_FILTER_DEBITS | MP_FILTER_CREDITS;
 
-    return (filter->flags & both) != both || filter->user_data_128 != 0 || filter->user_data_64 != 0 ||
-           filter->user_data_32 != 0 || filter->code != 0;
+    return (filter->flags & both) != both || filter->user_data_128 != 0 ||
+           filter->user_data_64 != 0 || filter->user_data_32 != 0 || filter->code != 0;
 }
 
 /* Brings in the next window, for about `wanted` rows. */
@@ -209,8 +215,10 @@ static mp_status next_window(mp_statement *statement, uint64_t wanted)
     uint64_t position = statement->last_position;
     mp_status status = MP_OK;
 
-    if (statement->window_size != 0) size = max_u64(size, 2 * (uint64_t)statement->window_size);
-    else if (leaves_out(statement)) size = max_u64(size, WINDOW_FILTER);
+    if (statement->window_size != 0)
+        size = max_u64(size, 2 * (uint64_t)statement->window_size);
+    else if (leaves_out(statement))
+        size = max_u64(size, WINDOW_FILTER);
     size = min_u64(min_u64(size, WINDOW_MAX), high - low + 1);
     if (statement->newest_first) {
         low = high - size + 1;
@@ -232,23 +240,29 @@ static mp_status next_window(mp_statement *statement, uint64_t wanted)
     return MP_OK;
 }
 
-static bool matches(const mp_statement *statement, const struct chain_record *record, const struct record_view *view)
+static bool matches(const mp_statement *statement, const struct chain_record *record,
+                    const struct record_view *view)
 {
     const mp_account_filter *filter = &statement->filter;
     const struct transfer_record *transfer = (const struct transfer_record *)view->record;
     bool all = (statement->flags & MP_STATEMENT_ALL) != 0;
 
     if (view->record[0] == MP_RECORD_UPDATE) return all;
-    if ((filter->flags & (record->debit ? (uint32_t)MP_FILTER_DEBITS : (uint32_t)MP_FILTER_CREDITS)) == 0) return false;
+    if ((filter->flags &
+         (record->debit ? (uint32_t)MP_FILTER_DEBITS : (uint32_t)MP_FILTER_CREDITS)) == 0)
+        return false;
     if (view->record[0] == MP_RECORD_EXPIRY) return all;
-    return filter_has(filter->code, transfer->code) && filter_has(filter->user_data_32, transfer->user_data_32) &&
+    return filter_has(filter->code, transfer->code) &&
+           filter_has(filter->user_data_32, transfer->user_data_32) &&
            filter_has(filter->user_data_64, transfer->user_data_64) &&
-           filter_has(filter->user_data_128, view->user_data != NULL ? view->user_data->user_data_128 : 0);
+           filter_has(filter->user_data_128,
+                      view->user_data != NULL ? view->user_data->user_data_128 : 0);
 }
 
-/* The next record that the filter lets through; `wanted`: how many rows more the caller has room for. MP_END. */
-static mp_status next_record(mp_statement *statement, uint64_t wanted, const struct chain_record **out,
-                             struct record_view *view)
+/* The next record that the filter lets through; `wanted`: how many rows more the caller has room
+ * for. MP_END. */
+static mp_status next_record(mp_statement *statement, uint64_t wanted,
+                             const struct chain_record **out, struct record_view *view)
 {
     const struct chain_window *window = &statement->window;
 
@@ -267,8 +281,8 @@ static mp_status next_record(mp_statement *statement, uint64_t wanted, const str
     }
 }
 
-static void row_write(const mp_statement *statement, const struct chain_record *record, const struct record_view *view,
-                      mp_statement_row *row)
+static void row_write(const mp_statement *statement, const struct chain_record *record,
+                      const struct record_view *view, mp_statement_row *row)
 {
     struct sums sums = chain_sums(record);
 
@@ -295,7 +309,8 @@ static void row_write(const mp_statement *statement, const struct chain_record *
     }
 }
 
-mp_status mp_statement_next(mp_statement *statement, mp_statement_row *rows, uint32_t max, uint32_t *count)
+mp_status mp_statement_next(mp_statement *statement, mp_statement_row *rows, uint32_t max,
+                            uint32_t *count)
 {
     const struct chain_record *record;
     struct record_view view;
@@ -312,17 +327,20 @@ mp_status mp_statement_next(mp_statement *statement, mp_statement_row *rows, uin
 /* --- an account's transfers, at once --- */
 
 /* Opens the statement; *out = NULL: there is nothing to give. */
-static mp_status open_rows(mp_ledger *ledger, const mp_account_filter *filter, uint32_t *count, mp_statement **out)
+static mp_status open_rows(mp_ledger *ledger, const mp_account_filter *filter, uint32_t *count,
+                           mp_statement **out)
 {
     mp_status status = MP_OK;
 
     *count = 0;
     *out = NULL;
-    if (filter->limit != 0 && makes_sense(filter)) status = mp_statement_open(ledger, filter, 0, 0, out);
+    if (filter->limit != 0 && makes_sense(filter))
+        status = mp_statement_open(ledger, filter, 0, 0, out);
     return status == MP_NOT_FOUND ? MP_OK : status;
 }
 
-mp_status mp_account_transfers(mp_ledger *ledger, const mp_account_filter *filter, mp_transfer *out, uint32_t *count)
+mp_status mp_account_transfers(mp_ledger *ledger, const mp_account_filter *filter, mp_transfer *out,
+                               uint32_t *count)
 {
     uint32_t limit = filter_limit(filter->limit);
     const struct chain_record *record;
@@ -338,8 +356,8 @@ mp_status mp_account_transfers(mp_ledger *ledger, const mp_account_filter *filte
     return status == MP_END ? MP_OK : status;
 }
 
-mp_status mp_account_balances(mp_ledger *ledger, const mp_account_filter *filter, mp_account_balance *out,
-                              uint32_t *count)
+mp_status mp_account_balances(mp_ledger *ledger, const mp_account_filter *filter,
+                              mp_account_balance *out, uint32_t *count)
 {
     uint32_t limit = filter_limit(filter->limit);
     const struct chain_record *record;
@@ -352,7 +370,8 @@ mp_status mp_account_balances(mp_ledger *ledger, const mp_account_filter *filter
         if (status == MP_OK) {
             struct sums sums = chain_sums(record);
 
-            out[(*count)++] = (mp_account_balance){.balance = balance_of(&sums), .timestamp = view.timestamp};
+            out[(*count)++] =
+                (mp_account_balance){.balance = balance_of(&sums), .timestamp = view.timestamp};
         }
     }
     mp_statement_close(statement);

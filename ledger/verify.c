@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #define MEMORY_DEFAULT MIB(256)
-#define MEMORY_LEAST MIB(16)
+#define MEMORY_LEAST   MIB(16)
 #define PROGRESS_BYTES MIB(16)
 enum { PARTS_MAX = 1 << 14 };
 
@@ -44,18 +44,21 @@ static int write_place(const struct verifier *verifier, char *text, size_t size)
     const struct record_view *view = &verifier->view;
     uint64_t position = view->position != 0 ? view->position : verifier->block_begin;
     uint32_t ordinal = segment_of(position);
+    char number[40];
     mp_id id = 0;
     int length;
 
     if (view->position == 0 && verifier->block == NULL) return 0;
-    length = snprintf(text, size, "%s/wal/%08u.wal: offset %" PRIu64 ": ", verifier->wal.directory, ordinal,
-                      position - segment_base(ordinal));
-    if (view->position == 0) return length + snprintf(text + length, size - (size_t)length, "block: ");
+    length = snprintf(text, size, "%s/wal/%08u.wal: offset %" PRIu64 ": ", verifier->wal.directory,
+                      ordinal, position - segment_base(ordinal));
+    if (view->position == 0)
+        return length + snprintf(text + length, size - (size_t)length, "block: ");
     if (view->record == NULL) return length;
     if (view->record[0] != MP_RECORD_INPUT_POSITION) memcpy(&id, view->record + 8, sizeof id);
-    if (view->record[0] == MP_RECORD_EXPIRY && view->reservation != NULL) id = view->reservation->pending_id;
-    return length + snprintf(text + length, size - (size_t)length, "%s 0x%" PRIx64 "%016" PRIx64 ": ", kind_of(view),
-                             u128_high(id), u128_low(id));
+    if (view->record[0] == MP_RECORD_EXPIRY && view->reservation != NULL)
+        id = view->reservation->pending_id;
+    return length + snprintf(text + length, size - (size_t)length, "%s %s: ", kind_of(view),
+                             id_text(id, number));
 }
 
 static void tell(struct verifier *verifier, const char *format, va_list arguments)
@@ -124,7 +127,8 @@ static mp_status postpone_tables(struct verifier *verifier, mp_status status)
     return MP_OK;
 }
 
-static mp_status read_page_records(struct verifier *verifier, const uint8_t *page, uint64_t position, uint32_t number)
+static mp_status read_page_records(struct verifier *verifier, const uint8_t *page,
+                                   uint64_t position, uint32_t number)
 {
     const struct page_trailer *trailer = (const struct page_trailer *)(page + PAGE_DATA);
     unsigned end = trailer->units_used * UNIT_SIZE;
@@ -138,12 +142,15 @@ static mp_status read_page_records(struct verifier *verifier, const uint8_t *pag
             at + verifier->view.units * UNIT_SIZE > end) {
             verifier->view = (struct record_view){.position = position + at};
             verify_problem(verifier, "no record, though the page's checksum is right");
-            return fail(MP_CORRUPT, "%s/wal/%08u.wal: offset %" PRIu64 ": no record, though the page's checksum is right",
+            return fail(MP_CORRUPT,
+                        "%s/wal/%08u.wal: offset %" PRIu64
+                        ": no record, though the page's checksum is right",
                         verifier->wal.directory, segment_of(position),
                         position + at - segment_base(segment_of(position)));
         }
         if (verifier->first) status = verify_record(verifier);
-        if (status == MP_OK && verifier->tables) status = postpone_tables(verifier, tables_record(verifier));
+        if (status == MP_OK && verifier->tables)
+            status = postpone_tables(verifier, tables_record(verifier));
         if (status != MP_OK) return status;
     }
     verifier->view = (struct record_view){0};
@@ -171,8 +178,9 @@ static mp_status read_block(void *context, const struct block_view *block)
     verifier->view = (struct record_view){0};
     if (verifier->first) verify_block_begin(verifier, block);
     for (uint32_t number = 0; number < pages; number++) {
-        mp_status status = read_page_records(verifier, block->pages + (uint64_t)number * PAGE_SIZE,
-                                             block->position + (uint64_t)number * PAGE_SIZE, number);
+        mp_status status =
+            read_page_records(verifier, block->pages + (uint64_t)number * PAGE_SIZE,
+                              block->position + (uint64_t)number * PAGE_SIZE, number);
 
         if (status != MP_OK) return status;
     }
@@ -238,13 +246,14 @@ static uint64_t log_bytes(const struct verifier *verifier)
 /* As many parts as the accounts need; twice as many when that was too few. */
 static mp_status read_parts(struct verifier *verifier)
 {
-    uint64_t needed = verifier->report->accounts * (sizeof(struct verify_account) + sizeof(struct verify_tree) * 16);
+    uint64_t needed = verifier->report->accounts *
+                      (sizeof(struct verify_account) + sizeof(struct verify_tree) * 16);
     uint64_t open = verifier->report->reservations_open;
     mp_status status = MP_LIMIT;
 
     verifier->first = false;
-    for (uint32_t parts = (uint32_t)(needed / (verifier->memory_max / 2)) + 1; status == MP_LIMIT && parts <= PARTS_MAX;
-         parts *= 2) {
+    for (uint32_t parts = (uint32_t)(needed / (verifier->memory_max / 2)) + 1;
+         status == MP_LIMIT && parts <= PARTS_MAX; parts *= 2) {
         verifier->parts = parts;
         verifier->report->reservations_open = open;
         verifier->report->bytes_done = log_bytes(verifier);
@@ -268,7 +277,8 @@ static mp_status verify_all(struct verifier *verifier)
     read = read_first(verifier);
     if (read != MP_OK && read != MP_CORRUPT) return read;
     status = MP_OK;
-    if (verifier->tables) tables_close(verifier);
+    if (verifier->tables)
+        tables_close(verifier);
     else {
         verify_ids_close(verifier);
         status = read_parts(verifier);
@@ -276,7 +286,8 @@ static mp_status verify_all(struct verifier *verifier)
     if (status != MP_OK) return status;
     verify_totals(verifier);
     status = verify_checkpoints(verifier);
-    verifier->report->bytes_done = verifier->report->bytes_total = max_u64(verifier->report->bytes_done, 1);
+    verifier->report->bytes_done = verifier->report->bytes_total =
+        max_u64(verifier->report->bytes_done, 1);
     if (verifier->progress != NULL) verifier->progress(verifier->user, verifier->report);
     return status == MP_OK ? read : status;
 }
@@ -289,22 +300,24 @@ static const char *temporary_directory(const char *given)
     return environment != NULL && environment[0] != 0 ? environment : "/tmp";
 }
 
-mp_status mp_verify(const char *directory, const mp_env *env, uint64_t memory_max, const char *temporary,
-                    void (*problem)(void *user, const char *text),
+mp_status mp_verify(const char *directory, const mp_env *env, uint64_t memory_max,
+                    const char *temporary, void (*problem)(void *user, const char *text),
                     void (*progress)(void *user, const mp_verify_report *report), void *user,
                     mp_verify_report *report)
 {
     struct verifier *verifier;
     mp_status status;
 
-    if (directory == NULL || report == NULL) return fail(MP_INVALID, "mp_verify needs a directory and a report");
+    if (directory == NULL || report == NULL)
+        return fail(MP_INVALID, "mp_verify needs a directory and a report");
     memset(report, 0, sizeof *report);
     verifier = calloc(1, sizeof *verifier);
     if (verifier == NULL) return fail(MP_NO_MEMORY, "no memory to verify");
     verifier->env = env != NULL ? env : mp_env_posix();
     verifier->temporary = temporary_directory(temporary);
     verifier->memory_max = max_u64(memory_max != 0 ? memory_max : MEMORY_DEFAULT, MEMORY_LEAST);
-    verifier->memory.max = verifier->memory_max - verifier->memory_max / 3; /* beside the ids, at first */
+    verifier->memory.max =
+        verifier->memory_max - verifier->memory_max / 3; /* beside the ids, at first */
     verifier->small.max = UINT64_MAX;
     verifier->problem = problem;
     verifier->progress = progress;

@@ -15,10 +15,12 @@ struct verify_total {
 mp_status verify_accounts_open(struct verifier *verifier)
 {
     uint64_t bytes = verifier->memory_max; /* more can't be committed */
-    mp_status status = arena_reserve(&verifier->accounts, &verifier->memory, bytes, "accounts to verify");
+    mp_status status =
+        arena_reserve(&verifier->accounts, &verifier->memory, bytes, "accounts to verify");
 
     verifier->more_used = 0;
-    if (status == MP_OK) status = arena_reserve(&verifier->more, &verifier->memory, bytes, "pointers to verify");
+    if (status == MP_OK)
+        status = arena_reserve(&verifier->more, &verifier->memory, bytes, "pointers to verify");
     return status;
 }
 
@@ -34,19 +36,23 @@ struct verify_account *verify_account(const struct verifier *verifier, uint32_t 
     struct verify_account *account = (struct verify_account *)verifier->accounts.base + index;
 
     if (slot % verifier->parts != verifier->part) return NULL;
-    if ((index + 1) * sizeof *account > verifier->accounts.committed || account->id == 0) return NULL;
+    if ((index + 1) * sizeof *account > verifier->accounts.committed || account->id == 0)
+        return NULL;
     return account;
 }
 
 /* --- pointers --- */
 
-static struct verify_tree *tree(const struct verifier *verifier, struct verify_account *account, unsigned number)
+static struct verify_tree *tree(const struct verifier *verifier, struct verify_account *account,
+                                unsigned number)
 {
     if (number < TREES_INLINE) return &account->trees[number];
-    return (struct verify_tree *)(verifier->more.base + (account->more - 1) * MORE_BYTES) + (number - TREES_INLINE);
+    return (struct verify_tree *)(verifier->more.base + (account->more - 1) * MORE_BYTES) +
+           (number - TREES_INLINE);
 }
 
-/* Whether record `number` makes one tree of the two before: then the last digits of number - 1 are equal. */
+/* Whether record `number` makes one tree of the two before: then the last digits of number - 1 are
+ * equal. */
 static bool joins_trees(uint64_t number)
 {
     uint64_t rest = number - 1, before = 0;
@@ -86,14 +92,17 @@ static uint64_t place(uint64_t position, const uint8_t distance[6])
     return back == 0 ? 0 : position - back;
 }
 
-static mp_status check_pointers(struct verifier *verifier, struct verify_account *account, const char *side,
-                                const uint8_t previous[6], const uint8_t jump[6], const uint8_t jump_time[6])
+static mp_status check_pointers(struct verifier *verifier, struct verify_account *account,
+                                const char *side, const uint8_t previous[6], const uint8_t jump[6],
+                                const uint8_t jump_time[6])
 {
     uint64_t position = verifier->view.position;
     const struct verify_tree *target = NULL;
 
     if (place(position, previous) != account->last) {
-        verify_table_problem(verifier, "the %s account's record before stands at log position %" PRIu64 ", not %" PRIu64,
+        verify_table_problem(verifier,
+                             "the %s account's record before stands at log position %" PRIu64
+                             ", not %" PRIu64,
                              side, account->last, place(position, previous));
     }
     account->records++;
@@ -102,8 +111,10 @@ static mp_status check_pointers(struct verifier *verifier, struct verify_account
     if (account->trees_count > 0) target = tree(verifier, account, account->trees_count - 1u);
     if (place(position, jump) != (target == NULL ? 0 : load_48(target->position)) ||
         load_48(jump_time) != (target == NULL ? 0 : load_48(target->coarse_time))) {
-        verify_table_problem(verifier, "the %s account's jump pointer leads to log position %" PRIu64
-                             ", but should lead to %" PRIu64, side, place(position, jump),
+        verify_table_problem(verifier,
+                             "the %s account's jump pointer leads to log position %" PRIu64
+                             ", but should lead to %" PRIu64,
+                             side, place(position, jump),
                              target == NULL ? 0 : load_48(target->position));
     }
     account->last = position;
@@ -112,7 +123,8 @@ static mp_status check_pointers(struct verifier *verifier, struct verify_account
 
 /* --- sums --- */
 
-static const char *const sum_names[SUMS] = {"pending debits", "posted debits", "pending credits", "posted credits"};
+static const char *const sum_names[SUMS] = {"pending debits", "posted debits", "pending credits",
+                                            "posted credits"};
 
 static void check_sums(struct verifier *verifier, struct verify_account *account, const char *side,
                        const struct sums *expected, const struct sums *recorded)
@@ -121,8 +133,10 @@ static void check_sums(struct verifier *verifier, struct verify_account *account
 
     for (int i = 0; i < SUMS; i++) {
         if (expected->of[i] == recorded->of[i]) continue;
-        verify_table_problem(verifier, "the %s account's %s after it are said to be %s, but come to %s", side,
-                             sum_names[i], verify_number(recorded->of[i], does), verify_number(expected->of[i], should));
+        verify_table_problem(verifier,
+                             "the %s account's %s after it are said to be %s, but come to %s", side,
+                             sum_names[i], verify_number(recorded->of[i], does),
+                             verify_number(expected->of[i], should));
     }
     account->sums = *recorded; /* so that one mistake is told once */
 }
@@ -135,7 +149,8 @@ static bool adds_up(const struct sums *sums)
            !__builtin_add_overflow(sums->of[CREDITS_PENDING], sums->of[CREDITS_POSTED], &none);
 }
 
-static void check_limits(struct verifier *verifier, const struct verify_account *account, const char *side)
+static void check_limits(struct verifier *verifier, const struct verify_account *account,
+                         const char *side)
 {
     const struct sums *sums = &account->sums;
 
@@ -145,11 +160,13 @@ static void check_limits(struct verifier *verifier, const struct verify_account 
     }
     if ((account->flags & MP_ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS) != 0 &&
         sums->of[DEBITS_PENDING] + sums->of[DEBITS_POSTED] > sums->of[CREDITS_POSTED]) {
-        verify_table_problem(verifier, "the %s account's debits exceed its credits, against its limit", side);
+        verify_table_problem(verifier,
+                             "the %s account's debits exceed its credits, against its limit", side);
     }
     if ((account->flags & MP_ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS) != 0 &&
         sums->of[CREDITS_PENDING] + sums->of[CREDITS_POSTED] > sums->of[DEBITS_POSTED]) {
-        verify_table_problem(verifier, "the %s account's credits exceed its debits, against its limit", side);
+        verify_table_problem(verifier,
+                             "the %s account's credits exceed its debits, against its limit", side);
     }
 }
 
@@ -176,7 +193,8 @@ static struct movement movement_of(const struct verifier *verifier)
         return (struct movement){.pending_less = amount};
     }
     if ((record->flags & MP_TRANSFER_POST_PENDING) != 0) {
-        return (struct movement){.pending_less = amount + verify_released(&verifier->view), .posted_more = amount};
+        return (struct movement){.pending_less = amount + verify_released(&verifier->view),
+                                 .posted_more = amount};
     }
     if ((record->flags & (MP_TRANSFER_PENDING | MP_TRANSFER_INCREASE_PENDING)) != 0) {
         return (struct movement){.pending_more = amount};
@@ -192,7 +210,8 @@ static uint8_t flags_after(const struct verifier *verifier, uint8_t before, bool
     unsigned closing = debit ? MP_TRANSFER_CLOSING_DEBIT : MP_TRANSFER_CLOSING_CREDIT;
 
     if (record->kind == MP_RECORD_EXPIRY || (record->flags & MP_TRANSFER_VOID_PENDING) != 0) {
-        return (verify_closing(verifier) & closing) != 0 ? (uint8_t)(before & ~MP_ACCOUNT_CLOSED) : before;
+        return (verify_closing(verifier) & closing) != 0 ? (uint8_t)(before & ~MP_ACCOUNT_CLOSED)
+                                                         : before;
     }
     return (record->flags & closing) != 0 ? before | MP_ACCOUNT_CLOSED : before;
 }
@@ -206,12 +225,15 @@ static void check_flags(struct verifier *verifier, struct verify_account *accoun
     uint8_t expected = flags_after(verifier, account->flags, debit);
 
     if (record->kind != MP_RECORD_EXPIRY && (record->flags & MP_TRANSFER_VOID_PENDING) == 0) {
-        if ((account->flags & MP_ACCOUNT_CLOSED) != 0) verify_table_problem(verifier, "the %s account is closed", side);
-        if ((account->flags & frozen) != 0) verify_table_problem(verifier, "the %s account is frozen", side);
+        if ((account->flags & MP_ACCOUNT_CLOSED) != 0)
+            verify_table_problem(verifier, "the %s account is closed", side);
+        if ((account->flags & frozen) != 0)
+            verify_table_problem(verifier, "the %s account is frozen", side);
     }
     if (recorded != expected) {
-        verify_table_problem(verifier, "the %s account's flags after it are said to be 0x%x, but come to 0x%x", side,
-                             recorded, expected);
+        verify_table_problem(
+            verifier, "the %s account's flags after it are said to be 0x%x, but come to 0x%x", side,
+            recorded, expected);
     }
     account->flags = recorded;
 }
@@ -221,11 +243,13 @@ static void check_flags(struct verifier *verifier, struct verify_account *accoun
 static mp_status account_made(struct verifier *verifier)
 {
     const struct account_record *record = (const struct account_record *)verifier->view.record;
-    struct verify_account *account = (struct verify_account *)verifier->accounts.base + record->slot / verifier->parts;
+    struct verify_account *account =
+        (struct verify_account *)verifier->accounts.base + record->slot / verifier->parts;
     mp_status status;
 
     if (record->slot % verifier->parts != verifier->part) return MP_OK;
-    status = arena_commit(&verifier->accounts, (record->slot / verifier->parts + 1ull) * sizeof *account);
+    status = arena_commit(&verifier->accounts,
+                          (record->slot / verifier->parts + 1ull) * sizeof *account);
     if (status != MP_OK) return status;
     account->id = record->id;
     account->ledger = record->ledger;
@@ -237,7 +261,8 @@ static mp_status account_made(struct verifier *verifier)
 static mp_status side(struct verifier *verifier, bool debit, const struct sums *recorded)
 {
     const struct transfer_record *record = verify_transfer(verifier);
-    struct verify_account *account = verify_account(verifier, debit ? record->debit_slot : record->credit_slot);
+    struct verify_account *account =
+        verify_account(verifier, debit ? record->debit_slot : record->credit_slot);
     const char *name = debit ? "debit" : "credit";
     enum sum pending = debit ? DEBITS_PENDING : CREDITS_PENDING;
     enum sum posted = debit ? DEBITS_POSTED : CREDITS_POSTED;
@@ -246,17 +271,21 @@ static mp_status side(struct verifier *verifier, bool debit, const struct sums *
 
     if (account == NULL) return MP_OK; /* another part's */
     expected = account->sums;
-    if (__builtin_sub_overflow(expected.of[pending], movement.pending_less, &expected.of[pending])) {
-        verify_table_problem(verifier, "it takes more off the %s account's pending sum than stands there", name);
+    if (__builtin_sub_overflow(expected.of[pending], movement.pending_less,
+                               &expected.of[pending])) {
+        verify_table_problem(
+            verifier, "it takes more off the %s account's pending sum than stands there", name);
     }
-    if (__builtin_add_overflow(expected.of[pending], movement.pending_more, &expected.of[pending]) ||
+    if (__builtin_add_overflow(expected.of[pending], movement.pending_more,
+                               &expected.of[pending]) ||
         __builtin_add_overflow(expected.of[posted], movement.posted_more, &expected.of[posted])) {
         verify_table_problem(verifier, "the %s account's sums overflow", name);
     }
     check_sums(verifier, account, name, &expected, recorded);
     check_flags(verifier, account, debit);
     check_limits(verifier, account, name);
-    return check_pointers(verifier, account, name, debit ? record->debit_previous : record->credit_previous,
+    return check_pointers(verifier, account, name,
+                          debit ? record->debit_previous : record->credit_previous,
                           debit ? record->debit_jump : record->credit_jump,
                           debit ? record->debit_jump_time : record->credit_jump_time);
 }
@@ -274,16 +303,19 @@ static mp_status update(struct verifier *verifier)
     flags = (uint8_t)((account->flags | record->flags_set) & ~record->flags_clear);
     check_sums(verifier, account, "updated", &expected, &recorded);
     if (record->account_flags_before != account->flags || record->account_flags_after != flags) {
-        verify_table_problem(verifier, "the account's flags are said to become 0x%x from 0x%x, but become 0x%x from 0x%x",
-                             record->account_flags_after, record->account_flags_before, flags, account->flags);
+        verify_table_problem(
+            verifier,
+            "the account's flags are said to become 0x%x from 0x%x, but become 0x%x from 0x%x",
+            record->account_flags_after, record->account_flags_before, flags, account->flags);
     }
     if ((record->flags_set & MP_ACCOUNT_CLOSED) != 0 &&
-        (expected.of[DEBITS_POSTED] != expected.of[CREDITS_POSTED] || expected.of[DEBITS_PENDING] != 0 ||
-         expected.of[CREDITS_PENDING] != 0)) {
+        (expected.of[DEBITS_POSTED] != expected.of[CREDITS_POSTED] ||
+         expected.of[DEBITS_PENDING] != 0 || expected.of[CREDITS_PENDING] != 0)) {
         verify_table_problem(verifier, "it closes an account that isn't empty");
     }
     account->flags = record->account_flags_after;
-    return check_pointers(verifier, account, "updated", record->previous, record->jump, record->jump_time);
+    return check_pointers(verifier, account, "updated", record->previous, record->jump,
+                          record->jump_time);
 }
 
 mp_status verify_accounts_record(struct verifier *verifier)
@@ -335,7 +367,8 @@ mp_status verify_accounts_end(struct verifier *verifier)
     uint64_t count = verifier->accounts.committed / sizeof(struct verify_account);
 
     for (uint64_t i = 0; i < count; i++) {
-        const struct verify_account *account = (const struct verify_account *)verifier->accounts.base + i;
+        const struct verify_account *account =
+            (const struct verify_account *)verifier->accounts.base + i;
         struct verify_total *total;
 
         if (account->id == 0) continue;
@@ -347,20 +380,22 @@ mp_status verify_accounts_end(struct verifier *verifier)
         total = total_of(verifier->totals, verifier->total_room, account->ledger);
         if (total->ledger == 0) verifier->total_count++;
         total->ledger = account->ledger;
-        for (int sum = 0; sum < SUMS; sum++) total->sums.of[sum] += account->sums.of[sum]; /* modulo 2^128 */
+        for (int sum = 0; sum < SUMS; sum++)
+            total->sums.of[sum] += account->sums.of[sum]; /* modulo 2^128 */
     }
     return MP_OK;
 }
 
-static void check_total(struct verifier *verifier, const struct verify_total *total, enum sum debits, enum sum credits)
+static void check_total(struct verifier *verifier, const struct verify_total *total,
+                        enum sum debits, enum sum credits)
 {
     char debited[40], credited[40];
 
     if (total->sums.of[debits] == total->sums.of[credits]) return;
     verifier->block = NULL;
-    verify_problem(verifier, "ledger %u: all %s come to %s, all %s to %s", total->ledger, sum_names[debits],
-                   verify_number(total->sums.of[debits], debited), sum_names[credits],
-                   verify_number(total->sums.of[credits], credited));
+    verify_problem(verifier, "ledger %u: all %s come to %s, all %s to %s", total->ledger,
+                   sum_names[debits], verify_number(total->sums.of[debits], debited),
+                   sum_names[credits], verify_number(total->sums.of[credits], credited));
 }
 
 void verify_totals(struct verifier *verifier)

@@ -1,7 +1,9 @@
-/* Ids must be unique: accounts among themselves; transfers, account updates and bound ids among themselves.
+/* Ids must be unique: accounts among themselves; transfers, account updates and bound ids among
+ * themselves.
  *
- * Kept are keyed hashes with positions, sorted in runs of what fits into memory; runs go to a temporary file and are
- * merged. Equal hashes are looked at in the log: two ids may share one, though hardly ever. */
+ * Kept are keyed hashes with positions, sorted in runs of what fits into memory; runs go to a
+ * temporary file and are merged. Equal hashes are looked at in the log: two ids may share one,
+ * though hardly ever. */
 #include "verify.h"
 
 #include <errno.h>
@@ -42,7 +44,10 @@ void verify_ids_close(struct verifier *verifier)
     ids->file = -1;
 }
 
-static struct entry *entries_of(const struct verify_ids *ids) { return (struct entry *)ids->arena.base; }
+static struct entry *entries_of(const struct verify_ids *ids)
+{
+    return (struct entry *)ids->arena.base;
+}
 
 /* --- sorting: keyed hashes are random, so the middle is a good pivot --- */
 
@@ -103,8 +108,10 @@ static mp_status open_file(struct verifier *verifier)
     const mp_env *env = verifier->env;
     uint64_t number = 0;
 
-    if (env->random(env->context, &number, sizeof number) < 0) return fail(MP_IO, "no random number for a file's name");
-    snprintf(ids->path, sizeof ids->path, "%s/micropay-verify-%016" PRIx64 ".tmp", verifier->temporary, number);
+    if (env->random(env->context, &number, sizeof number) < 0)
+        return fail(MP_IO, "no random number for a file's name");
+    snprintf(ids->path, sizeof ids->path, "%s/micropay-verify-%016" PRIx64 ".tmp",
+             verifier->temporary, number);
     ids->file = env->file_open(env->context, ids->path, MP_ENV_WRITE | MP_ENV_CREATE);
     return ids->file < 0 ? temporary_failed(ids, "made", ids->file) : MP_OK;
 }
@@ -116,14 +123,17 @@ static mp_status write_run(struct verifier *verifier)
     uint64_t offset = 0;
     mp_status status = MP_OK;
 
-    if (ids->run_count == RUNS_MAX) return fail(MP_LIMIT, "too many ids to verify in so little memory");
+    if (ids->run_count == RUNS_MAX)
+        return fail(MP_LIMIT, "too many ids to verify in so little memory");
     sort(entries_of(ids), ids->count);
     if (ids->file < 0) status = open_file(verifier);
     if (status != MP_OK) return status;
     for (uint32_t i = 0; i < ids->run_count; i++) offset += ids->runs[i] * sizeof(struct entry);
     for (uint64_t done = 0; done < ids->count * sizeof(struct entry);) {
-        mp_env_piece piece = {ids->arena.base + done, min_u64(MIB(8), ids->count * sizeof(struct entry) - done)};
-        int64_t written = verifier->env->file_write(verifier->env->context, ids->file, &piece, 1, offset + done, false);
+        mp_env_piece piece = {ids->arena.base + done,
+                              min_u64(MIB(8), ids->count * sizeof(struct entry) - done)};
+        int64_t written = verifier->env->file_write(verifier->env->context, ids->file, &piece, 1,
+                                                    offset + done, false);
 
         if (written != (int64_t)piece.length) return temporary_failed(ids, "written", written);
         done += piece.length;
@@ -139,7 +149,8 @@ mp_status verify_ids_add(struct verifier *verifier, mp_id id, bool account)
     mp_status status = MP_OK;
 
     if (ids->count == ids->room) status = write_run(verifier);
-    if (status == MP_OK) status = arena_commit(&ids->arena, (ids->count + 1) * sizeof(struct entry));
+    if (status == MP_OK)
+        status = arena_commit(&ids->arena, (ids->count + 1) * sizeof(struct entry));
     if (status != MP_OK) return status;
     entries_of(ids)[ids->count++] = (struct entry){
         .hash = id_hash(verifier->secret, id) ^ (account ? ~0ull : 0),
@@ -161,18 +172,22 @@ static mp_status id_at(struct verifier *verifier, const struct entry *entry, mp_
     return status;
 }
 
-static mp_status compare(struct verifier *verifier, const struct entry *one, const struct entry *other)
+static mp_status compare(struct verifier *verifier, const struct entry *one,
+                         const struct entry *other)
 {
+    char text[40];
     mp_id id, other_id;
     mp_status status;
 
-    if (LIKELY(one->hash != other->hash) || ((one->position ^ other->position) & IS_ACCOUNT) != 0) return MP_OK;
+    if (LIKELY(one->hash != other->hash) || ((one->position ^ other->position) & IS_ACCOUNT) != 0)
+        return MP_OK;
     status = id_at(verifier, one, &id);
     if (status == MP_OK) status = id_at(verifier, other, &other_id);
     if (status != MP_OK || id != other_id) return status;
     verifier->view = (struct record_view){.position = other->position & ~(uint64_t)IS_ACCOUNT};
-    verify_problem(verifier, "the id 0x%" PRIx64 "%016" PRIx64 " stands here for the second time: it is also at log "
-                             "position %" PRIu64, u128_high(id), u128_low(id), one->position & ~(uint64_t)IS_ACCOUNT);
+    verify_problem(verifier,
+                   "the id %s stands here for the second time: it is also at log position %" PRIu64,
+                   id_text(id, text), one->position & ~(uint64_t)IS_ACCOUNT);
     return MP_OK;
 }
 
@@ -193,8 +208,8 @@ static mp_status refill(struct verifier *verifier, struct run *run, uint32_t roo
     run->at = 0;
     run->count = (uint32_t)count;
     if (count == 0) return MP_OK;
-    got = verifier->env->file_read(verifier->env->context, verifier->ids.file, run->buffer, (size_t)bytes,
-                                   run->offset * sizeof(struct entry));
+    got = verifier->env->file_read(verifier->env->context, verifier->ids.file, run->buffer,
+                                   (size_t)bytes, run->offset * sizeof(struct entry));
     if (got != bytes) return temporary_failed(&verifier->ids, "read", got);
     run->offset += count;
     run->left -= count;
@@ -209,8 +224,8 @@ static void sift(struct run **heap, uint32_t count, uint32_t at)
         struct run *moved = heap[at];
 
         if (child >= count) return;
-        if (child + 1 < count &&
-            is_less(&heap[child + 1]->buffer[heap[child + 1]->at], &heap[child]->buffer[heap[child]->at])) {
+        if (child + 1 < count && is_less(&heap[child + 1]->buffer[heap[child + 1]->at],
+                                         &heap[child]->buffer[heap[child]->at])) {
             child++;
         }
         if (!is_less(&heap[child]->buffer[heap[child]->at], &moved->buffer[moved->at])) return;
@@ -220,7 +235,8 @@ static void sift(struct run **heap, uint32_t count, uint32_t at)
     }
 }
 
-static mp_status merge(struct verifier *verifier, struct run *runs, struct run **heap, uint32_t count, uint32_t room)
+static mp_status merge(struct verifier *verifier, struct run *runs, struct run **heap,
+                       uint32_t count, uint32_t room)
 {
     struct entry before = {0};
     bool any = false;
@@ -256,9 +272,11 @@ static mp_status merge_all(struct verifier *verifier)
     uint64_t offset = 0;
     mp_status status = MP_OK;
 
-    if (runs == NULL || heap == NULL || buffers == NULL) status = fail(MP_NO_MEMORY, "no memory to merge ids");
+    if (runs == NULL || heap == NULL || buffers == NULL)
+        status = fail(MP_NO_MEMORY, "no memory to merge ids");
     for (uint32_t i = 0; i < count && status == MP_OK; i++) {
-        runs[i] = (struct run){.offset = offset, .left = ids->runs[i], .buffer = buffers + i * room};
+        runs[i] =
+            (struct run){.offset = offset, .left = ids->runs[i], .buffer = buffers + i * room};
         offset += ids->runs[i];
     }
     if (status == MP_OK) status = merge(verifier, runs, heap, count, (uint32_t)room);

@@ -1,6 +1,7 @@
-/* Reservations and reversals recomputed: what is open, what is left of it, how it ended; what has been reversed. */
-#include "verify.h"
+/* Reservations and reversals recomputed: what is open, what is left of it, how it ended; what has
+ * been reversed. */
 #include "slot_table.h"
+#include "verify.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@ struct pending {
     uint64_t made;    /* log position */
     uint32_t user_data_32;
     uint32_t debit_slot, credit_slot;
-    uint32_t next;    /* free list, + 1 */
+    uint32_t next; /* free list, + 1 */
     uint16_t code, flags;
 };
 
@@ -30,8 +31,8 @@ struct verify_pending {
     struct arena pendings, reversals;
     struct slot_table table, reversal_table;
     uint32_t used, free, reversal_count;
-    uint64_t open;            /* of this part */
-    struct pending *at_hand;  /* named by the record at hand; NULL = none known */
+    uint64_t open;           /* of this part */
+    struct pending *at_hand; /* named by the record at hand; NULL = none known */
     /* expiries of the block at hand come by (expires, made) */
     uint64_t block, last_expires, last_made;
 };
@@ -46,10 +47,15 @@ mp_status verify_pending_open(struct verifier *verifier)
     verifier->pending = pending;
     status = arena_reserve(&pending->pendings, &verifier->memory, bytes, "reservations to verify");
     if (status == MP_OK) {
-        status = arena_reserve(&pending->reversals, &verifier->memory, bytes, "reversals to verify");
+        status =
+            arena_reserve(&pending->reversals, &verifier->memory, bytes, "reversals to verify");
     }
-    if (status == MP_OK) status = slot_table_open(&pending->table, &verifier->memory, entries, "reservations to verify");
-    if (status == MP_OK) status = slot_table_open(&pending->reversal_table, &verifier->memory, entries, "reversals to verify");
+    if (status == MP_OK)
+        status =
+            slot_table_open(&pending->table, &verifier->memory, entries, "reservations to verify");
+    if (status == MP_OK)
+        status = slot_table_open(&pending->reversal_table, &verifier->memory, entries,
+                                 "reversals to verify");
     return status;
 }
 
@@ -88,7 +94,8 @@ static struct pending *find(const struct verifier *verifier, mp_id id)
     struct slot_probe probe;
     uint32_t slot = slot_table_first(&pending->table, hash_of(verifier, id), &probe);
 
-    while (slot != SLOT_NONE && pending_at(pending, slot)->id != id) slot = slot_table_next(&pending->table, &probe);
+    while (slot != SLOT_NONE && pending_at(pending, slot)->id != id)
+        slot = slot_table_next(&pending->table, &probe);
     return slot == SLOT_NONE ? NULL : pending_at(pending, slot);
 }
 
@@ -115,12 +122,15 @@ static mp_status make(struct verifier *verifier)
     if (status == MP_OK) status = slot_table_prepare(&pending->table, 1);
     if (status != MP_OK) return status;
     made = pending_at(pending, slot);
-    if (pending->free != 0) pending->free = made->next;
-    else pending->used++;
+    if (pending->free != 0)
+        pending->free = made->next;
+    else
+        pending->used++;
     *made = (struct pending){
         .id = record->id,
         .left = record_amount(&verifier->view),
-        .user_data_128 = verifier->view.user_data != NULL ? verifier->view.user_data->user_data_128 : 0,
+        .user_data_128 =
+            verifier->view.user_data != NULL ? verifier->view.user_data->user_data_128 : 0,
         .user_data_64 = record->user_data_64,
         .expires = record->timeout == 0 ? 0 : verifier->view.timestamp + record->timeout * NS_PER_S,
         .made = verifier->view.position,
@@ -153,7 +163,8 @@ static void end(struct verifier *verifier, struct pending *made)
 static void check_inherited(struct verifier *verifier, const struct pending *made)
 {
     const struct transfer_record *record = verify_transfer(verifier);
-    mp_u128 user_data_128 = verifier->view.user_data != NULL ? verifier->view.user_data->user_data_128 : 0;
+    mp_u128 user_data_128 =
+        verifier->view.user_data != NULL ? verifier->view.user_data->user_data_128 : 0;
     unsigned inherited = verifier->view.reservation->inherited;
 
     if (record->kind == MP_RECORD_EXPIRY) {
@@ -186,8 +197,8 @@ static void check_expiry_order(struct verifier *verifier, const struct pending *
     pending->last_made = made->made;
 }
 
-/* A time at which it was open, or for an expiry over. An imported post is judged by the clock, of which the block's time
- * is all that is known. */
+/* A time at which it was open, or for an expiry over. An imported post is judged by the clock, of
+ * which the block's time is all that is known. */
 static void check_due(struct verifier *verifier, const struct pending *made)
 {
     const struct transfer_record *record = verify_transfer(verifier);
@@ -195,11 +206,14 @@ static void check_due(struct verifier *verifier, const struct pending *made)
     uint64_t clock = imported ? verifier->block->time : verifier->view.timestamp;
 
     if (record->kind != MP_RECORD_EXPIRY) {
-        if (made->expires != 0 && made->expires <= clock) verify_table_problem(verifier, "its reservation had expired");
+        if (made->expires != 0 && made->expires <= clock)
+            verify_table_problem(verifier, "its reservation had expired");
         return;
     }
-    if (made->expires == 0) verify_table_problem(verifier, "its reservation never expires");
-    else if (made->expires > verifier->view.timestamp) verify_table_problem(verifier, "its reservation expires later");
+    if (made->expires == 0)
+        verify_table_problem(verifier, "its reservation never expires");
+    else if (made->expires > verifier->view.timestamp)
+        verify_table_problem(verifier, "its reservation expires later");
     check_expiry_order(verifier, made);
 }
 
@@ -207,22 +221,25 @@ static void check_due(struct verifier *verifier, const struct pending *made)
 static mp_amount left_after(struct verifier *verifier, const struct pending *made)
 {
     const struct transfer_record *record = verify_transfer(verifier);
-    mp_amount amount = record_amount(&verifier->view), given_back = verify_released(&verifier->view), left;
+    mp_amount amount = record_amount(&verifier->view),
+              given_back = verify_released(&verifier->view), left;
     bool is_post = (record->flags & MP_TRANSFER_POST_PENDING) != 0;
     char is[40], was[40];
 
     if ((record->flags & MP_TRANSFER_INCREASE_PENDING) != 0) {
-        if (__builtin_add_overflow(made->left, amount, &left)) verify_table_problem(verifier, "the reservation overflows");
+        if (__builtin_add_overflow(made->left, amount, &left))
+            verify_table_problem(verifier, "the reservation overflows");
         return left;
     }
     if (!is_post && (amount != made->left || given_back != 0)) {
-        verify_table_problem(verifier, "it releases %s, but %s is left of the reservation", verify_number(amount, is),
-                             verify_number(made->left, was));
+        verify_table_problem(verifier, "it releases %s, but %s is left of the reservation",
+                             verify_number(amount, is), verify_number(made->left, was));
         return 0;
     }
     if (amount > made->left || given_back > made->left - amount) {
         verify_table_problem(verifier, "it takes %s, but %s is left of the reservation",
-                             verify_number(amount + given_back, is), verify_number(made->left, was));
+                             verify_number(amount + given_back, is),
+                             verify_number(made->left, was));
         return 0;
     }
     return made->left - amount - given_back;
@@ -248,20 +265,23 @@ static mp_status touch(struct verifier *verifier)
     left = left_after(verifier, made);
     if (left != record_left(&verifier->view)) {
         verify_table_problem(verifier, "%s of the reservation is said to be left, but %s is",
-                             verify_number(record_left(&verifier->view), is), verify_number(left, should));
+                             verify_number(record_left(&verifier->view), is),
+                             verify_number(left, should));
     }
     made->left = record_left(&verifier->view);
     if ((record->flags & MP_TRANSFER_INCREASE_PENDING) != 0 && record->timeout != 0) {
         made->expires = verifier->view.timestamp + record->timeout * NS_PER_S;
     }
-    return MP_OK; /* it stays in the table until verify_pending_leave: verify_closing still asks for it */
+    return MP_OK; /* it stays in the table until verify_pending_leave: verify_closing still asks for
+                     it */
 }
 
 uint16_t verify_closing(const struct verifier *verifier)
 {
     const struct pending *made = verifier->pending->at_hand;
 
-    return made == NULL ? 0 : made->flags & (MP_TRANSFER_CLOSING_DEBIT | MP_TRANSFER_CLOSING_CREDIT);
+    return made == NULL ? 0
+                        : made->flags & (MP_TRANSFER_CLOSING_DEBIT | MP_TRANSFER_CLOSING_CREDIT);
 }
 
 /* --- reversals --- */
@@ -273,13 +293,15 @@ static struct reversed *reversed_at(const struct verify_pending *pending, uint32
 
 static uint64_t position_hash(uint64_t position) { return XXH3_64bits(&position, sizeof position); }
 
-/* The transfer that is reversed for the first time, from the log; false when it can't be reversed. */
-static mp_status read_original(struct verifier *verifier, uint64_t position, struct reversed *out, bool *right)
+/* The transfer that is reversed for the first time, from the log; false when it can't be reversed.
+ */
+static mp_status read_original(struct verifier *verifier, uint64_t position, struct reversed *out,
+                               bool *right)
 {
     uint8_t page[PAGE_SIZE];
     const struct page_trailer *trailer = (const struct page_trailer *)(page + PAGE_DATA);
-    const uint16_t not_posted = MP_TRANSFER_PENDING | MP_TRANSFER_VOID_PENDING | MP_TRANSFER_INCREASE_PENDING |
-                                MP_TRANSFER_REVERSAL;
+    const uint16_t not_posted = MP_TRANSFER_PENDING | MP_TRANSFER_VOID_PENDING |
+                                MP_TRANSFER_INCREASE_PENDING | MP_TRANSFER_REVERSAL;
     const struct transfer_record *record;
     struct record_view view;
     mp_status status;
@@ -330,7 +352,8 @@ static mp_status find_reversed(struct verifier *verifier, uint64_t position, str
 static mp_status reverse(struct verifier *verifier)
 {
     const struct transfer_record *record = verify_transfer(verifier);
-    uint64_t position = verifier->view.reversal == NULL ? 0 : load_48(verifier->view.reversal->original);
+    uint64_t position =
+        verifier->view.reversal == NULL ? 0 : load_48(verifier->view.reversal->original);
     mp_amount amount = record_amount(&verifier->view);
     struct reversed *original;
     char is[40], should[40];
@@ -340,15 +363,20 @@ static mp_status reverse(struct verifier *verifier)
     status = find_reversed(verifier, position, &original);
     if (status != MP_OK) return status;
     if (original == NULL) {
-        verify_table_problem(verifier, "no posted transfer with the id that it names stands at log position %" PRIu64,
-                             position);
+        verify_table_problem(
+            verifier,
+            "no posted transfer with the id that it names stands at log position %" PRIu64,
+            position);
         return MP_OK;
     }
-    if (record->debit_slot != original->credit_slot || record->credit_slot != original->debit_slot) {
-        verify_table_problem(verifier, "its accounts aren't those of the reversed transfer, swapped");
+    if (record->debit_slot != original->credit_slot ||
+        record->credit_slot != original->debit_slot) {
+        verify_table_problem(verifier,
+                             "its accounts aren't those of the reversed transfer, swapped");
     }
     if (amount > original->amount - original->so_far) {
-        verify_table_problem(verifier, "it reverses %s, but %s is left to reverse", verify_number(amount, is),
+        verify_table_problem(verifier, "it reverses %s, but %s is left to reverse",
+                             verify_number(amount, is),
                              verify_number(original->amount - original->so_far, should));
         amount = original->amount - original->so_far;
     }
@@ -372,7 +400,8 @@ mp_status verify_pending_record(struct verifier *verifier)
     if (!transfer && record->kind != MP_RECORD_EXPIRY) return MP_OK;
     if (transfer && (record->flags & MP_TRANSFER_PENDING) != 0) return make(verifier);
     if (verifier->view.reservation == NULL) return MP_OK;
-    return transfer && (record->flags & MP_TRANSFER_REVERSAL) != 0 ? reverse(verifier) : touch(verifier);
+    return transfer && (record->flags & MP_TRANSFER_REVERSAL) != 0 ? reverse(verifier)
+                                                                   : touch(verifier);
 }
 
 void verify_pending_leave(struct verifier *verifier)
@@ -387,18 +416,23 @@ void verify_pending_leave(struct verifier *verifier)
 /* Open, though due when the last block was begun. */
 static void check_overdue(struct verifier *verifier, const struct pending *made)
 {
-    if (made->expires == 0 || made->expires > verifier->last_time || verifier->last_expiries >= EXPIRIES_MAX) return;
+    if (made->expires == 0 || made->expires > verifier->last_time ||
+        verifier->last_expiries >= EXPIRIES_MAX)
+        return;
     verifier->view = (struct record_view){.position = made->made};
-    verify_problem(verifier, "the reservation made here had expired before the last block, which should have released "
-                             "it");
+    verify_problem(
+        verifier,
+        "the reservation made here had expired before the last block, which should have released "
+        "it");
 }
 
-/* What the accounts have pending must be what is open. Only with all tables in one part; with more it follows from what
- * was checked of each record. */
+/* What the accounts have pending must be what is open. Only with all tables in one part; with more
+ * it follows from what was checked of each record. */
 static void check_pending_sums(struct verifier *verifier)
 {
     const struct verify_pending *pending = verifier->pending;
     uint64_t count = verifier->accounts.committed / sizeof(struct verify_account);
+    char text[40];
 
     for (uint32_t slot = 0; slot < pending->used; slot++) {
         const struct pending *made = pending_at(pending, slot);
@@ -411,13 +445,18 @@ static void check_pending_sums(struct verifier *verifier)
         if (credit != NULL) credit->sums.of[CREDITS_PENDING] -= made->left;
     }
     for (uint64_t i = 0; i < count; i++) {
-        const struct verify_account *account = (const struct verify_account *)verifier->accounts.base + i;
+        const struct verify_account *account =
+            (const struct verify_account *)verifier->accounts.base + i;
 
-        if (account->id == 0 || (account->sums.of[DEBITS_PENDING] | account->sums.of[CREDITS_PENDING]) == 0) continue;
+        if (account->id == 0 ||
+            (account->sums.of[DEBITS_PENDING] | account->sums.of[CREDITS_PENDING]) == 0)
+            continue;
         verifier->view = (struct record_view){.position = account->last};
-        verify_problem(verifier, "account 0x%" PRIx64 "%016" PRIx64 ", of which the newest record stands here, has more "
-                                 "or less pending than its open reservations hold", u128_high(account->id),
-                       u128_low(account->id));
+        verify_problem(
+            verifier,
+            "account %s, of which the newest record stands here, has more or less pending than "
+            "its open reservations hold",
+            id_text(account->id, text));
     }
 }
 
@@ -429,7 +468,8 @@ void verify_pending_end(struct verifier *verifier)
     for (uint32_t slot = 0; slot < pending->used; slot++) {
         const struct pending *made = pending_at(pending, slot);
 
-        if (made->id != 0 && is_mine(verifier, hash_of(verifier, made->id))) check_overdue(verifier, made);
+        if (made->id != 0 && is_mine(verifier, hash_of(verifier, made->id)))
+            check_overdue(verifier, made);
     }
     if (verifier->parts == 1) check_pending_sums(verifier);
 }

@@ -2,13 +2,15 @@
 
 /* --- numbers --- */
 
-/* A record of number n is the root of a complete tree: the last digit of n in skew-binary. It jumps over that tree. */
+/* A record of number n is the root of a complete tree: the last digit of n in skew-binary. It jumps
+ * over that tree. */
 uint64_t chain_jump_number(uint64_t number)
 {
     uint64_t rest = number;
 
     while (rest > 0) {
-        uint64_t tree = (1ull << (63 - __builtin_clzll(rest + 1))) - 1; /* the largest 2^k - 1 in it */
+        uint64_t tree =
+            (1ull << (63 - __builtin_clzll(rest + 1))) - 1; /* the largest 2^k - 1 in it */
 
         if (tree == rest) return number - tree;
         rest -= tree;
@@ -36,9 +38,12 @@ static bool read_pointers(const struct record_view *view, uint32_t slot, struct 
     case MP_RECORD_EXPIRY:
         out->debit = transfer->debit_slot == slot;
         if (!out->debit && transfer->credit_slot != slot) return false;
-        out->previous = target(view->position, out->debit ? transfer->debit_previous : transfer->credit_previous);
-        out->jump = target(view->position, out->debit ? transfer->debit_jump : transfer->credit_jump);
-        out->jump_time = load_48(out->debit ? transfer->debit_jump_time : transfer->credit_jump_time);
+        out->previous = target(view->position,
+                               out->debit ? transfer->debit_previous : transfer->credit_previous);
+        out->jump =
+            target(view->position, out->debit ? transfer->debit_jump : transfer->credit_jump);
+        out->jump_time =
+            load_48(out->debit ? transfer->debit_jump_time : transfer->credit_jump_time);
         return true;
     case MP_RECORD_UPDATE:
         out->debit = true;
@@ -50,8 +55,8 @@ static bool read_pointers(const struct record_view *view, uint32_t slot, struct 
     }
 }
 
-mp_status chain_take(const mp_ledger *ledger, uint32_t slot, const uint8_t *page, uint64_t position, uint64_t number,
-                     struct chain_record *out)
+mp_status chain_take(const mp_ledger *ledger, uint32_t slot, const uint8_t *page, uint64_t position,
+                     uint64_t number, struct chain_record *out)
 {
     const struct page_trailer *trailer = (const struct page_trailer *)(page + PAGE_DATA);
     unsigned offset = (unsigned)(position % PAGE_SIZE);
@@ -59,12 +64,17 @@ mp_status chain_take(const mp_ledger *ledger, uint32_t slot, const uint8_t *page
     bool leaps;
 
     if (offset >= trailer->units_used * UNIT_SIZE ||
-        !record_view(page + offset, position, trailer->time, &view) || !read_pointers(&view, slot, out)) {
-        return record_corrupt(ledger, position, "no record of the account stands where one before it points to");
+        !record_view(page + offset, position, trailer->time, &view) ||
+        !read_pointers(&view, slot, out)) {
+        return record_corrupt(ledger, position,
+                              "no record of the account stands where one before it points to");
     }
     leaps = chain_jump_number(number) != 0;
-    if ((out->previous != 0) != (number > 1) || (out->jump != 0) != leaps || out->jump > out->previous) {
-        return record_corrupt(ledger, position, "the record's pointers don't agree with the number of records before it");
+    if ((out->previous != 0) != (number > 1) || (out->jump != 0) != leaps ||
+        out->jump > out->previous) {
+        return record_corrupt(
+            ledger, position,
+            "the record's pointers don't agree with the number of records before it");
     }
     out->position = position;
     out->number = number;
@@ -131,7 +141,8 @@ static mp_status load(struct walker *walker, uint32_t slot, uint64_t position, u
     mp_status status = load_page(walker, position / PAGE_SIZE * PAGE_SIZE, &page);
 
     if (status == MP_OK) status = chain_take(walker->ledger, slot, page, position, number, out);
-    if (status == MP_OK && walker->passed != NULL) walker->passed(walker->context, number, position);
+    if (status == MP_OK && walker->passed != NULL)
+        walker->passed(walker->context, number, position);
     return status;
 }
 
@@ -159,8 +170,8 @@ static enum verdict judge_jump(const struct chain_record *record, enum walk_by b
     }
 }
 
-mp_status walk(struct walker *walker, uint32_t slot, uint64_t position, uint64_t number, enum walk_by by, uint64_t key,
-               struct chain_record *out)
+mp_status walk(struct walker *walker, uint32_t slot, uint64_t position, uint64_t number,
+               enum walk_by by, uint64_t key, struct chain_record *out)
 {
     struct chain_record jumped;
     uint64_t floor = 0; /* a record at or before this position is known to be reached */

@@ -1,7 +1,8 @@
-/* An account's records, one after another: each record points back to the account's record before (previous) and to one
- * far before (jump). They are numbered from 1; a number alone says which one the jump leads to, so a walk to a number,
- * a log position or a time takes O(log n) records. Transfers, expiries and account updates belong to the chain, the
- * record that made the account doesn't. */
+/* An account's records, one after another: each record points back to the account's record before
+ * (previous) and to one far before (jump). They are numbered from 1; a number alone says which one
+ * the jump leads to, so a walk to a number, a log position or a time takes O(log n) records.
+ * Transfers, expiries and account updates belong to the chain, the record that made the account
+ * doesn't. */
 #ifndef LEDGER_WALK_H
 #define LEDGER_WALK_H
 
@@ -10,7 +11,8 @@
 /* A record of the chain, copied out of its page. */
 struct chain_record {
     uint64_t position;
-    uint64_t number;         /* among the account's records, from 1; 0 = none: the walk went beyond the first one */
+    uint64_t number; /* among the account's records, from 1; 0 = none: the walk went beyond the
+                        first one */
     uint64_t block_time;
     uint64_t sequence;
     uint64_t timestamp;
@@ -22,9 +24,10 @@ struct chain_record {
 
 /* Number of the record that record `number` jumps to; 0 = none. */
 uint64_t chain_jump_number(uint64_t number);
-/* Takes the account's record `number` out of its page. MP_CORRUPT, naming file and offset, when it isn't one. */
-MP_MUST_USE mp_status chain_take(const mp_ledger *ledger, uint32_t slot, const uint8_t *page, uint64_t position,
-                                 uint64_t number, struct chain_record *out);
+/* Takes the account's record `number` out of its page. MP_CORRUPT, naming file and offset, when it
+ * isn't one. */
+MP_MUST_USE mp_status chain_take(const mp_ledger *ledger, uint32_t slot, const uint8_t *page,
+                                 uint64_t position, uint64_t number, struct chain_record *out);
 /* Views the copy. */
 void chain_view(const struct chain_record *record, struct record_view *out);
 /* The account's sums after it. */
@@ -50,9 +53,9 @@ struct walker {
 };
 
 void walker_open(struct walker *walker, mp_ledger *ledger);
-/* Goes from record `number` at `position` (the newest one, or any that isn't older than what is looked for).
- * out->number = 0 when all are beyond `key`. */
-MP_MUST_USE mp_status walk(struct walker *walker, uint32_t slot, uint64_t position, uint64_t number, enum walk_by by,
-                           uint64_t key, struct chain_record *out);
+/* Goes from record `number` at `position` (the newest one, or any that isn't older than what is
+ * looked for). out->number = 0 when all are beyond `key`. */
+MP_MUST_USE mp_status walk(struct walker *walker, uint32_t slot, uint64_t position, uint64_t number,
+                           enum walk_by by, uint64_t key, struct chain_record *out);
 
 #endif

@@ -96,7 +96,8 @@ def test_a_strict_import_stops_there(folder):
     assert "line 4: debit_account_id: 'x'" in said
     assert booked(folder) == ["100"] and [name for _, name, _ in found] == ["created"]
     assert summary["unreadable"] == 1
-    assert "column 'amuont'" in run("import", folder / "books", "-", "--strict", data="id,amuont\n1,2\n", status=1).stderr
+    done = run("import", folder / "books", "-", "--strict", data="id,amuont\n1,2\n", status=1)
+    assert "column 'amuont'" in done.stderr
 
 
 def test_a_column_that_means_nothing_is_named(folder):
@@ -113,7 +114,8 @@ def test_a_column_that_means_nothing_is_named(folder):
 def test_refused_rows_have_a_result_each(folder):
     ledger(folder / "books", (1, ""), (2, ""), (3, "debits_must_not_exceed_credits"))
     text = HEADER + "0,1,2,1,1,1,\n101,1,1,1,1,1,\n102,1,9,1,1,1,\n103,3,1,1,1,1,\n104,1,2,1,0,1,\n" \
-                    "105,1,2,1,1,1,0x8000\n106,1,2,1,1,1,pending|reversal\n107,1,2,1,1,1,\n107,1,2,1,1,1,\n107,1,2,2,1,1,\n"
+                    "105,1,2,1,1,1,0x8000\n106,1,2,1,1,1,pending|reversal\n107,1,2,1,1,1,\n107,1,2,1,1,1,\n" \
+                    "107,1,2,2,1,1,\n"
     summary, said, found = load(folder, text, status=1)
     assert [name for _, name, _ in found] == [
         "id_must_not_be_zero", "accounts_must_be_different", "credit_account_not_found", "exceeds_credits",
@@ -195,13 +197,14 @@ def test_chains_stay_whole(folder):
     summary, _, _ = load(folder, HEADER + "999,1,2,1,1,1,\n" + "\n".join(lines) + "\n")
     assert summary["created"] == 9001
     # one link fails: none of the chain is booked
-    _, _, found = load(folder, HEADER + "20000,1,2,1,1,1,linked\n20001,3,1,1,1,1,linked\n20002,1,2,1,1,1,\n20003,1,2,1,1,1,\n",
-                       status=1)
-    assert [name for _, name, _ in found] == ["linked_event_failed", "exceeds_credits", "linked_event_failed", "created"]
+    text = "20000,1,2,1,1,1,linked\n20001,3,1,1,1,1,linked\n20002,1,2,1,1,1,\n20003,1,2,1,1,1,\n"
+    _, _, found = load(folder, HEADER + text, status=1)
+    assert [name for _, name, _ in found] == [
+        "linked_event_failed", "exceeds_credits", "linked_event_failed", "created"]
     # one link can't be read: neither is it
-    _, said, found = load(folder, HEADER + "30000,1,2,1,1,1,linked\n30001,1,2,x,1,1,linked\n30002,1,2,1,1,1,\n30003,1,2,1,1,1,\n"
-                                  "30004,1,2,x,1,1,linked\n30005,1,2,1,1,1,\n30006,1,2,1,1,1,linked\n30007,1,2,x,1,1,\n"
-                                  "30008,1,2,1,1,1,\n", status=1)
+    text = "30000,1,2,1,1,1,linked\n30001,1,2,x,1,1,linked\n30002,1,2,1,1,1,\n30003,1,2,1,1,1,\n" \
+           "30004,1,2,x,1,1,linked\n30005,1,2,1,1,1,\n30006,1,2,1,1,1,linked\n30007,1,2,x,1,1,\n30008,1,2,1,1,1,\n"
+    _, _, found = load(folder, HEADER + text, status=1)
     assert [name for _, name, _ in found] == [
         "linked_event_failed", "unreadable", "linked_event_failed", "created", "unreadable", "linked_event_failed",
         "linked_event_failed", "unreadable", "created"]
@@ -270,7 +273,8 @@ def test_a_cut_off_file_is_no_complete_one(folder):
 def test_captures_take_what_is_left(folder):
     ledger(folder / "books")
     text = "id,debit_account_id,credit_account_id,amount,pending_id,ledger,code,flags\n" \
-           "1,1,2,100,,1,1,pending\n2,,,30,1,,,post_pending_transfer|keep_pending\n3,,,max,1,,,post_pending_transfer\n" \
+           "1,1,2,100,,1,1,pending\n2,,,30,1,,,post_pending_transfer|keep_pending\n" \
+           "3,,,max,1,,,post_pending_transfer\n" \
            "4,1,2,7,,1,1,pending\n5,,,,4,,,void_pending_transfer\n6,,,max,3,,,reversal\n7,,,,,,,bind_id\n"
     summary, _, found = load(folder, text)
     assert [name for _, name, _ in found] == ["created"] * 6 + ["id_bound"]

@@ -14,7 +14,9 @@ if not SAMPLE.exists():
     cli.skip("the PaySim extract is not beside the project")
 
 LEDGER = 1
-OPENING, CASH = 9_000_000_001, 9_000_000_002
+FIELDS = "id debit_account_id credit_account_id amount ledger code flags timestamp user_data_32".split()
+CODES = {"CASH_IN": 2, "CASH_OUT": 3, "DEBIT": 4, "PAYMENT": 5, "TRANSFER": 6}
+OPENING = 9_000_000_001
 HOUR_NS = 3600 * 10**9
 START_NS = 1_600_000_000 * 10**9
 
@@ -33,12 +35,17 @@ def read():
         return list(csv.DictReader(file))
 
 
+def before_it(movement):
+    """Both accounts with the balances recorded before a movement."""
+    yield account_of(movement["nameOrig"]), cents(movement["oldbalanceOrg"])
+    yield account_of(movement["nameDest"]), cents(movement["oldbalanceDest"])
+
+
 def movements():
     """Rows for import: an opening movement before an account's first one, then the movement."""
     out = io.StringIO()
     writer = csv.writer(out, delimiter=";", lineterminator="\n")
-    writer.writerow(["id", "debit_account_id", "credit_account_id", "amount", "ledger", "code", "flags", "timestamp",
-                     "user_data_32"])
+    writer.writerow(FIELDS)
     balances = {}
     number, of_step, step = 0, 0, None
     for movement in read():
@@ -50,17 +57,18 @@ def movements():
             number += 1
             of_step += 1
             time_ns = START_NS + int(step) * HOUR_NS + of_step * 10**6
-            writer.writerow([number, debit, credit, f"{amount // 100}.{amount % 100:02}", LEDGER, code, "imported", time_ns, step])
+            decimal_amount = f"{amount // 100}.{amount % 100:02}"
+            writer.writerow([number, debit, credit, decimal_amount, LEDGER, code, "imported", time_ns, step])
             balances[debit] = balances.get(debit, 0) - amount
             balances[credit] = balances.get(credit, 0) + amount
 
-        for name, before in ((movement["nameOrig"], movement["oldbalanceOrg"]), (movement["nameDest"], movement["oldbalanceDest"])):
-            if account_of(name) not in balances:
-                write(OPENING, account_of(name), cents(before), 1)
+        for account, before in before_it(movement):
+            if account not in balances:
+                write(OPENING, account, before, 1)
         sides = [account_of(movement["nameOrig"]), account_of(movement["nameDest"])]
         if movement["type"] == "CASH_IN":
             sides.reverse()
-        write(*sides, cents(movement["amount"]), {"CASH_IN": 2, "CASH_OUT": 3, "DEBIT": 4, "PAYMENT": 5, "TRANSFER": 6}[movement["type"]])
+        write(*sides, cents(movement["amount"]), CODES[movement["type"]])
     return out.getvalue(), number, balances
 
 
@@ -94,8 +102,8 @@ def test_running_balances_agree_as_often_as_adding_up_does(folder):
         side = "debit_account" if change["debit_account"]["id"] == str(payer) else "credit_account"
         assert change[side]["id"] == str(payer)
         ours = int(change[side]["credits_posted"]) - int(change[side]["debits_posted"])
-        for name, before in ((movement["nameOrig"], movement["oldbalanceOrg"]), (movement["nameDest"], movement["oldbalanceDest"])):
-            naive.setdefault(account_of(name), cents(before))
+        for account, before in before_it(movement):
+            naive.setdefault(account, before)
         sign = 1 if movement["type"] == "CASH_IN" else -1
         naive[payer] += sign * cents(movement["amount"])
         naive[account_of(movement["nameDest"])] -= sign * cents(movement["amount"])

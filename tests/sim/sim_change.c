@@ -2,8 +2,7 @@
  * left of them when the power goes. */
 #include "sim_internal.h"
 
-/* --- their life
- * ---------------------------------------------------------------------------------------------- */
+/* --- their life --- */
 
 struct bytes *bytes_gather(const mp_env_piece *pieces, unsigned count, uint64_t length)
 {
@@ -73,8 +72,7 @@ void change_forget(struct sim *sim, uint32_t index)
 
 bool change_is_of_names(const struct change *change) { return change->kind >= LINK; }
 
-/* --- sectors of a write
- * -------------------------------------------------------------------------------------- */
+/* --- sectors of a write --- */
 
 uint64_t change_sectors(const struct change *change)
 {
@@ -145,9 +143,7 @@ void image_change(struct image *image, const struct change *change)
     }
 }
 
-/* --- landing
- * -------------------------------------------------------------------------------------------------
- */
+/* --- landing --- */
 
 void change_land(struct sim *sim, uint64_t number)
 {
@@ -211,8 +207,7 @@ int change_carry_out(struct sim *sim, unsigned bit, const char *what, struct cha
     return 0;
 }
 
-/* --- becoming durable
- * ---------------------------------------------------------------------------------------- */
+/* --- becoming durable --- */
 
 static void run_take(void *context, const struct change *change, uint64_t begin, uint64_t end)
 {

@@ -2,9 +2,7 @@
  * dies. */
 #include "sim_internal.h"
 
-/* --- by chance
- * -----------------------------------------------------------------------------------------------
- */
+/* --- by chance --- */
 
 /* Which sectors of a torn write are there: a coin for each; or all up to one, from one on, all but
  * one, only one. */
@@ -42,8 +40,7 @@ bool change_decide(struct sim *sim, struct change *change)
     return way != SIM_ABSENT && (change->kind != WRITE || any_sector(change));
 }
 
-/* --- page by page
- * -------------------------------------------------------------------------------------------- */
+/* --- page by page --- */
 
 /* The sectors of a write that lie in its n-th page, by index: from *first to before *end. */
 static void unit_sectors(const struct change *change, uint32_t unit, uint64_t *first, uint64_t *end)
@@ -142,8 +139,7 @@ bool sim_cut_next(const struct sim *sim, uint8_t *states)
     return false;
 }
 
-/* --- the power goes
- * ------------------------------------------------------------------------------------------ */
+/* --- the power goes --- */
 
 static void restart(struct sim *sim)
 {

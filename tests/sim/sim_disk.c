@@ -5,9 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* --- looking
- * -------------------------------------------------------------------------------------------------
- */
+/* --- looking --- */
 
 static struct node *file_at(const struct sim *sim, const char *path)
 {
@@ -39,9 +37,7 @@ int64_t sim_read_file(const struct sim *sim, const char *path, void *buffer, siz
     return node == NULL ? -ENOENT : (int64_t)image_read(&node->cache, buffer, length, offset);
 }
 
-/* --- changing
- * ------------------------------------------------------------------------------------------------
- */
+/* --- changing --- */
 
 static uint32_t number_of(const struct sim *sim, const struct node *node)
 {
@@ -166,8 +162,7 @@ int sim_remove(struct sim *sim, const char *path)
     return 0;
 }
 
-/* --- to the real disk
- * ---------------------------------------------------------------------------------------- */
+/* --- to the real disk --- */
 
 static int export_file(const struct image *image, const char *path)
 {

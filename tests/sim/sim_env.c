@@ -35,9 +35,7 @@ void *sim_more(void *memory, size_t count, size_t size)
     return memory;
 }
 
-/* --- chance
- * --------------------------------------------------------------------------------------------------
- */
+/* --- chance --- */
 
 static uint64_t random_next(uint64_t *state) /* splitmix64 */
 {
@@ -72,8 +70,7 @@ static int sim_random_bytes(void *context, void *buffer, size_t length)
     return 0;
 }
 
-/* --- clocks, sleep, threads
- * ---------------------------------------------------------------------------------- */
+/* --- clocks, sleep, threads --- */
 
 void sim_pass(struct sim *sim, uint64_t ns)
 {
@@ -140,8 +137,7 @@ static void sim_thread_join(void *context, uint64_t thread)
     sim_broken("thread %llu was never started", (unsigned long long)thread);
 }
 
-/* --- operations
- * ---------------------------------------------------------------------------------------------- */
+/* --- operations --- */
 
 int guard(const struct sim *sim)
 {
@@ -189,9 +185,7 @@ void sim_hook(struct sim *sim, void (*hook)(void *context, struct sim *sim), voi
     sim->hook_context = context;
 }
 
-/* --- faults
- * --------------------------------------------------------------------------------------------------
- */
+/* --- faults --- */
 
 static bool matches(const struct sim_fault *fault, unsigned bit, const char *path, uint64_t offset,
                     uint64_t length)
@@ -253,9 +247,7 @@ void sim_no_faults(struct sim *sim)
 
 uint64_t sim_faults_struck(const struct sim *sim) { return sim->struck; }
 
-/* --- life
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 static const mp_env calls = {
     .real_ns = sim_real_ns,

@@ -44,9 +44,7 @@ enum { SIM_PAGE = 4096, SIM_SECTOR = 512, SIM_PATH_MAX = 512 };
 
 struct sim;
 
-/* --- life
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 /* What a test may change at any time. */
 struct sim_settings {
@@ -81,9 +79,7 @@ uint64_t sim_random(struct sim *sim, uint64_t limit);
 /* Lets time pass on both clocks. */
 void sim_pass(struct sim *sim, uint64_t ns);
 
-/* --- crashes
- * -------------------------------------------------------------------------------------------------
- */
+/* --- crashes --- */
 
 /* Operations that change something, begun so far: writes, syncs, creations, renames and so on.
  * Reading, opening what is there and closing don't count; a ring write counts when it is queued. */
@@ -127,9 +123,7 @@ uint32_t sim_cut_units(const struct sim *sim);
 bool sim_cut_next(const struct sim *sim, uint8_t *states);
 void sim_power_cut_as(struct sim *sim, const uint8_t *states);
 
-/* --- faults
- * --------------------------------------------------------------------------------------------------
- */
+/* --- faults --- */
 
 enum sim_operation_bits {
     SIM_READ = 1 << 0,  /* file_read, ring_read */
@@ -164,8 +158,7 @@ void sim_no_faults(struct sim *sim);
 /* How often a fault has struck. */
 uint64_t sim_faults_struck(const struct sim *sim);
 
-/* --- the disk as a test sees it
- * ------------------------------------------------------------------------------ */
+/* --- the disk as a test sees it --- */
 
 /* These see what a read sees, and make durable at once what they change. Those that return an int
  * return 0, or -ENOENT when there is nothing of that name. */

@@ -55,8 +55,7 @@ uint64_t room_for(const struct sim *sim, const struct node *node, uint64_t lengt
     return length;
 }
 
-/* --- opening and closing
- * ------------------------------------------------------------------------------------- */
+/* --- opening and closing --- */
 
 /* Gives the lowest numbers last, so that an old number is not soon a new file. */
 static int handle_make(struct sim *sim, uint32_t node, unsigned flags)
@@ -122,9 +121,7 @@ int sim_file_close(void *context, int file)
     return 0;
 }
 
-/* --- looking
- * -------------------------------------------------------------------------------------------------
- */
+/* --- looking --- */
 
 int64_t sim_file_size(void *context, int file)
 {
@@ -151,9 +148,7 @@ int64_t sim_file_read(void *context, int file, void *buffer, size_t length, uint
     return (int64_t)image_read(&sim->nodes[handle->node]->cache, buffer, length, offset);
 }
 
-/* --- changing
- * ------------------------------------------------------------------------------------------------
- */
+/* --- changing --- */
 
 /* A file open for writing, in a world that can be written. */
 static int writable(struct sim *sim, int file, const struct handle **handle)
@@ -260,9 +255,7 @@ int64_t sim_file_write(void *context, int file, const mp_env_piece *pieces, unsi
     return room < length ? -ENOSPC : (int64_t)length;
 }
 
-/* --- locks
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- locks --- */
 
 int sim_file_lock(void *context, int file)
 {

@@ -42,9 +42,9 @@ static void reach(struct image *image, uint64_t end)
     if (wanted <= count) return;
     if (count == 0) count = 4;
     while (count < wanted) count *= 2;
-    image->pages = realloc(image->pages, count * sizeof *image->pages);
+    image->pages = realloc(image->pages, count * sizeof(void *));
     SIM_CHECK(image->pages != NULL, "no memory for a file");
-    memset(image->pages + image->count, 0, (count - image->count) * sizeof *image->pages);
+    memset(image->pages + image->count, 0, (count - image->count) * sizeof(void *));
     image->count = count;
 }
 
@@ -95,13 +95,14 @@ static void page_write(struct sim_page **place, const uint8_t *data, size_t leng
         return;
     }
     if (page == NULL || page == &zeros || page->references > 1) {
-        struct sim_page *own = sim_memory(sizeof *own);
+        struct sim_page *own = calloc(1, sizeof *own);
 
+        SIM_CHECK(own != NULL, "no memory for a page");
         if (page != NULL) memcpy(own->bytes, page->bytes, SIM_PAGE);
         page_put(place, own);
         page = own;
     }
-    if (zero) {
+    if (data == NULL) {
         memset(page->bytes + within, 0, length);
     } else {
         memcpy(page->bytes + within, data, length);

@@ -19,8 +19,7 @@ _Noreturn void sim_broken(const char *format, ...) __attribute__((format(printf,
 void *sim_memory(size_t size);                           /* zeros; never NULL */
 void *sim_more(void *memory, size_t count, size_t size); /* room for one more; see sim_env.c */
 
-/* --- sim_image.c: bytes of a file, in pages that images share until one changes
- * ---------------------------- */
+/* --- sim_image.c: bytes of a file, in pages that images share until one changes --- */
 
 struct sim_page;
 
@@ -42,8 +41,7 @@ void image_take(struct image *to, const struct image *from, uint64_t length, uin
 /* Pages that take space, in a range. */
 uint64_t image_taken(const struct image *image, uint64_t length, uint64_t offset);
 
-/* --- what a disk is made of
- * ---------------------------------------------------------------------------------- */
+/* --- what a disk is made of --- */
 
 /* A file or directory. */
 struct node {
@@ -139,13 +137,11 @@ struct sim {
     void *hook_context;
 };
 
-/* --- sim_env.c
- * -----------------------------------------------------------------------------------------------
- */
+/* --- sim_env.c --- */
 
 uint64_t random_below(uint64_t *state, uint64_t limit);
-/* Begins an operation that changes something: it may crash (-EIO, sim->dead) or be struck by a fault,
- * whose `dropped` is set (NULL = not wanted). */
+/* Begins an operation that changes something: it may crash (-EIO, sim->dead) or be struck by a
+ * fault, whose `dropped` is set (NULL = not wanted). */
 int operation_begin(struct sim *sim, unsigned bit, const char *what, const char *path,
                     uint64_t offset, uint64_t length, enum sim_dropped *dropped);
 /* The error of a fault that strikes, or 0. */
@@ -154,8 +150,7 @@ int fault_strike(struct sim *sim, unsigned bit, const char *path, uint64_t offse
 /* -EIO or -EROFS when nothing can be changed now, else 0. */
 int guard(const struct sim *sim);
 
-/* --- sim_names.c
- * --------------------------------------------------------------------------------------------- */
+/* --- sim_names.c --- */
 
 struct place {
     uint32_t directory;
@@ -182,8 +177,7 @@ int sim_filesystem(void *context, const char *path);
 int sim_rename_call(void *context, const char *from, const char *to);
 int sim_remove_call(void *context, const char *path);
 
-/* --- sim_change.c
- * -------------------------------------------------------------------------------------------- */
+/* --- sim_change.c --- */
 
 /* Adds a change in flight, and takes over its data; returns its number. */
 uint64_t change_add(struct sim *sim, struct change change);
@@ -210,15 +204,12 @@ void file_settle(struct sim *sim, uint32_t node);
 void file_drop(struct sim *sim, uint32_t node, enum sim_dropped dropped);
 void directory_settle(struct sim *sim, uint32_t directory);
 
-/* --- sim_cut.c
- * -----------------------------------------------------------------------------------------------
- */
+/* --- sim_cut.c --- */
 
 /* Decides by chance whether a change is there; a write may lose sectors. */
 bool change_decide(struct sim *sim, struct change *change);
 
-/* --- sim_files.c
- * --------------------------------------------------------------------------------------------- */
+/* --- sim_files.c --- */
 
 struct handle *handle_find(struct sim *sim, int file);
 bool aligned(const struct handle *handle, const void *data, size_t length, uint64_t offset);
@@ -236,8 +227,7 @@ int sim_file_resize(void *context, int file, uint64_t size);
 int sim_file_lock(void *context, int file);
 int sim_file_locked(void *context, int file);
 
-/* --- sim_ring.c
- * ---------------------------------------------------------------------------------------------- */
+/* --- sim_ring.c --- */
 
 bool ring_uses(const struct sim *sim, int file);
 int sim_ring_open(void *context, unsigned entries, mp_env_ring **out);

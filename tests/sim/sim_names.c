@@ -1,9 +1,7 @@
 /* Files and directories by name: what is live, what is durable, and the calls that change it. */
 #include "sim_internal.h"
 
-/* --- nodes
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- nodes --- */
 
 uint32_t node_make(struct sim *sim, bool directory)
 {
@@ -76,9 +74,7 @@ void nodes_collect(struct sim *sim)
     }
 }
 
-/* --- names
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- names --- */
 
 struct entry *names_find(const struct names *names, uint32_t directory, const char *name)
 {
@@ -125,9 +121,7 @@ void names_copy(struct names *to, const struct names *from)
     }
 }
 
-/* --- paths
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- paths --- */
 
 /* Takes the first name off a path; false when there is none left. */
 static int next_name(const char **path, char name[NAME_MAX_BYTES])
@@ -152,8 +146,8 @@ int place_find(const struct sim *sim, const char *path, struct place *out)
     char next[NAME_MAX_BYTES];
     int more;
 
-    if (strlen(path) >= SIM_PATH_MAX) return -ENAMETOOLONG;
     *out = (struct place){.directory = ROOT};
+    if (strlen(path) >= SIM_PATH_MAX) return -ENAMETOOLONG;
     while ((more = next_name(&path, next)) > 0) {
         if (out->name[0] != '\0') {
             if (out->entry == NULL) return -ENOENT;
@@ -201,9 +195,7 @@ void node_path(const struct sim *sim, uint32_t node, char path[SIM_PATH_MAX])
     }
 }
 
-/* --- calls
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- calls --- */
 
 int place_link(struct sim *sim, const struct place *place, bool directory, uint32_t *node)
 {
@@ -217,7 +209,7 @@ int place_link(struct sim *sim, const struct place *place, bool directory, uint3
 int sim_dir_make(void *context, const char *path)
 {
     struct sim *sim = context;
-    struct place place;
+    struct place place = {.directory = ROOT};
     uint32_t node;
     int result = guard(sim);
 
@@ -332,7 +324,7 @@ int sim_rename_call(void *context, const char *from, const char *to)
 {
     struct sim *sim = context;
     struct change change = {.kind = RENAME};
-    struct place source, target;
+    struct place source = {.directory = ROOT}, target = {.directory = ROOT};
     int result = guard(sim);
 
     if (result == 0) result = place_find(sim, from, &source);
@@ -355,7 +347,7 @@ int sim_remove_call(void *context, const char *path)
 {
     struct sim *sim = context;
     struct change change = {.kind = UNLINK};
-    struct place place;
+    struct place place = {.directory = ROOT};
     int result = guard(sim);
 
     if (result == 0) result = place_find(sim, path, &place);

@@ -35,9 +35,7 @@ int sim_ring_open(void *context, unsigned entries, mp_env_ring **out)
     return 0;
 }
 
-/* --- queueing
- * ------------------------------------------------------------------------------------------------
- */
+/* --- queueing --- */
 
 static int check(struct sim *sim, const mp_env_ring *ring, int file, const struct handle **handle)
 {
@@ -110,9 +108,7 @@ int sim_ring_read(void *context, mp_env_ring *ring, int file, void *buffer, size
     return 0;
 }
 
-/* --- doing
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- doing --- */
 
 /* The memory of a write belongs to the kernel until it is done. */
 static void check_unchanged(const struct sim *sim, const struct ring_operation *operation)

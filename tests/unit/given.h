@@ -24,7 +24,7 @@
 #include <criterion/criterion.h>
 
 void given_open(void);
-void given_close(void);
+void given_close(void); /* once more is harmless */
 
 /* Accounts by name, options behind a colon: "A1 D1:debits_must_not_exceed_credits,ledger=2". All
  * must be created. */

@@ -444,7 +444,7 @@ static uint32_t some_count(void)
     const unsigned most = history.profile.batch;
 
     if (percent(30)) return 1;
-    return 1 + (uint32_t)history_dice(percent(90) && most > 20 ? 20 : most);
+    return 1 + (uint32_t)history_dice(percent(50) && most > 20 ? 20 : most);
 }
 
 void history_step(void)

@@ -184,7 +184,7 @@ static void allocate(void)
     EXPECT(CALL(file_size, file), 40 * PAGE);
     fsync(file);
     fstat(file, &about);
-    cr_expect_geq(about.st_blocks * 512, 40 * PAGE);
+    cr_expect_geq((uint64_t)about.st_blocks * 512, 40 * PAGE);
     EXPECT(CALL(file_read, file, back, 2 * PAGE, 0), 2 * PAGE);
     cr_expect_eq(memcmp(back, bytes, PAGE), 0, "what was there stays");
     cr_expect(back[PAGE] == 0 && memcmp(back + PAGE, back + PAGE + 1, PAGE - 1) == 0);

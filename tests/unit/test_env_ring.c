@@ -71,9 +71,9 @@ Test(env_ring, a_ring_carries_as_many_operations_as_it_was_made_for)
         unsigned told = 0;
 
         for (unsigned i = 0; i < COUNT; i++) {
-            mp_env_piece piece = {bytes + i * PAGE, PAGE};
+            mp_env_piece piece = {bytes + (uint64_t)i * PAGE, PAGE};
 
-            EXPECT(CALL(ring_write, ring, file, &piece, 1, i * PAGE, i), 0);
+            EXPECT(CALL(ring_write, ring, file, &piece, 1, (uint64_t)i * PAGE, i), 0);
         }
         EXPECT(CALL(ring_read, ring, file, bytes, PAGE, 0, 9), -EBUSY);
         while (told < COUNT) {
@@ -149,11 +149,11 @@ Test(env_ring, closing_a_ring_waits_for_what_it_carries)
     mp_env_piece piece = {bytes, 256 * PAGE};
 
     for (unsigned i = 0; i < 4; i++) {
-        EXPECT(CALL(ring_write, ring, file, &piece, 1, i * 256 * PAGE, i), 0);
+        EXPECT(CALL(ring_write, ring, file, &piece, 1, i * (256 * PAGE), i), 0);
     }
     CALL(ring_close, ring);
     free(bytes);
-    EXPECT(CALL(file_size, file), 4 * 256 * PAGE);
+    EXPECT(CALL(file_size, file), 4 * (256 * PAGE));
     CALL(file_close, file);
 }
 

@@ -116,8 +116,20 @@ Test(imported, an_update_alone_moves_the_bound)
               "=> imported_event_timestamp_must_not_regress\n"
               "T1 A1 -> B1 1 imported at=now-999999999");
     cr_assert(given_time("T1") == updated + 1);
-    /* An imported account may be older than the update */
+}
+
+Test(imported, an_account_may_be_older_than_an_update_or_expiry)
+{
+    accounts("A1 imported at=100; B1 imported at=200");
+    expect(update("U1 A1 set=frozen_credits"), MP_CREATED);
+    clock_advance_seconds(1);
+    accounts("C1 imported at=201"); /* only accounts and transfers bound it */
+    expect(transfer("R1 A1 -> B1 1 pending timeout=1"), MP_CREATED);
+    clock_advance_seconds(5);
+    accounts("D1 imported at=R1+1"); /* R1 expires in front of this batch */
     reopen();
+    accounts("E1 imported at=D1+1; F1 imported at=D1 => imported_event_timestamp_must_not_regress");
+    expect_all_the_same_to_a_reader(7);
 }
 
 Test(imported, what_was_refused_or_undone_moves_no_bound)
@@ -185,7 +197,7 @@ Test(imported, expiry_is_judged_by_the_clock_not_by_the_time_brought)
     transfers("P0 post R1 0 keep_pending imported at=R1+1\n"
               "P1 post R1 imported at=R1+2 => pending_transfer_expired\n"
               "P2 post R1 imported at=R1 => pending_transfer_expired");
-    expect_balance("A1", .debits_pending = 7);
+    expect_balance("A1", .debits_pending = 0);
 }
 
 Test(imported, only_moves_posts_and_voids_can_be_imported)

@@ -209,9 +209,8 @@ Test(expiry, a_hold_lasts_to_the_nanosecond, .init = given_open, .fini = given_c
     transfers("P1 post T1 1; P2 post T2 2 keep_pending\n"
               "P3 post T2 3 => pending_transfer_expired\n"
               "P4 void T3   => pending_transfer_expired");
-    expect_balance("A1", .debits_pending = 58, .debits_posted = 3);
-    expect(transfer("X1 A1 -> B1 0"), MP_CREATED); /* the next block releases */
-    expect_balance("A1", .debits_pending = 0, .debits_posted = 3);
+    expect_balance("A1", .debits_pending = 0, .debits_posted = 3); /* released behind the batch */
+    expect_balance_at("A1", given_time("P2"), .debits_pending = 58, .debits_posted = 3);
     expect_all_the_same_to_a_reader(3);
 }
 
@@ -327,9 +326,9 @@ Test(expiry, more_than_a_block_holds_are_released_in_turn, .init = given_open, .
     transfers("P1 post 8191 => pending_transfer_expired; P2 post 1 => pending_transfer_expired\n"
               "T1 A1 -> B1 1000");
     cr_assert(given_results()[0].timestamp == given_now() + MP_BATCH_MAX);
-    expect_balance("A1", .debits_pending = MP_BATCH_MAX, .debits_posted = 1000);
-    expect(transfer("T2 A1 -> B1 1000"), MP_CREATED);
-    expect_balance("A1", .debits_pending = 0, .debits_posted = 2000);
+    expect_balance_at("A1", given_time("T1"), .debits_pending = MP_BATCH_MAX,
+                      .debits_posted = 1000);
+    expect_balance("A1", .debits_pending = 0, .debits_posted = 1000);
     reopen();
     expect_all_the_same_to_a_reader(6);
 }

@@ -10,6 +10,9 @@
 
 #include <stdlib.h>
 
+/* A run that failed is closed here. */
+TestSuite(random, .fini = given_close);
+
 static uint64_t number_from(const char *variable, uint64_t otherwise)
 {
     const char *text = getenv(variable);

@@ -1,6 +1,7 @@
 /*
- * Reading by the public API: statements, balances as of an instant, queries, changes and the log, each against a plain
- * list of all that happened. The history is long enough for several segments, so most of it is read from disk.
+ * Reading by the public API: statements, balances as of an instant, queries, changes and the log,
+ * each against a plain list of all that happened. The history is long enough for several segments,
+ * so most of it is read from disk.
  *
  * $MICROPAY_TEST_DIR, else $TMPDIR, else /tmp has the directory.
  */
@@ -49,8 +50,10 @@ static void must(mp_status status, const char *what)
 
 static mp_options options(unsigned flags)
 {
-    return (mp_options){
-        .flags = flags, .memory_max = UINT64_C(256) << 20, .env = &test.env, .checkpoint_after = UINT64_C(8) << 20};
+    return (mp_options){.flags = flags,
+                        .memory_max = UINT64_C(256) << 20,
+                        .env = &test.env,
+                        .checkpoint_after = UINT64_C(8) << 20};
 }
 
 static void open_ledger(void)
@@ -117,10 +120,13 @@ static mp_transfer some_transfer(void)
                                         MP_TRANSFER_POST_PENDING | MP_TRANSFER_KEEP_PENDING,
                                         MP_TRANSFER_INCREASE_PENDING};
 
-        t = (mp_transfer){.id = t.id, .pending_id = *hold, .flags = ways[dice(4)], .user_data_64 = dice(3)};
+        t = (mp_transfer){
+            .id = t.id, .pending_id = *hold, .flags = ways[dice(4)], .user_data_64 = dice(3)};
         t.amount = t.flags == MP_TRANSFER_VOID_PENDING ? 0 : 1 + dice(60);
     } else if (kind == 8) {
-        t = (mp_transfer){.id = t.id, .pending_id = 1000 + dice((uint64_t)t.id - 999), .amount = 1 + dice(5),
+        t = (mp_transfer){.id = t.id,
+                          .pending_id = 1000 + dice((uint64_t)t.id - 999),
+                          .amount = 1 + dice(5),
                           .flags = MP_TRANSFER_REVERSAL};
     }
     return t;
@@ -132,7 +138,8 @@ static void make_accounts(void)
     mp_result results[ACCOUNTS];
 
     for (uint32_t i = 0; i < ACCOUNTS; i++) {
-        accounts[i] = (mp_account){.id = i + 1, .ledger = 1, .code = (uint16_t)(1 + i % 3), .user_data_64 = i % 4};
+        accounts[i] = (mp_account){
+            .id = i + 1, .ledger = 1, .code = (uint16_t)(1 + i % 3), .user_data_64 = i % 4};
     }
     must(mp_create_accounts(test.writer, accounts, ACCOUNTS, results), "mp_create_accounts");
     for (uint32_t i = 0; i < ACCOUNTS; i++) cr_assert(results[i].result == MP_CREATED);
@@ -146,13 +153,17 @@ static void make_history(void)
     make_accounts();
     memset(open_holds, 0, sizeof open_holds);
     for (int batch = 0; batch < BATCHES; batch++) {
-        mp_account_update update = {.id = test.next_id++, .account_id = 1 + dice(ACCOUNTS), .code = 7};
+        mp_account_update update = {
+            .id = test.next_id++, .account_id = 1 + dice(ACCOUNTS), .code = 7};
         mp_result result;
 
         test.now += 1 + dice(3) * 1000000000 + dice(2) * dice(70000);
-        if (dice(2) == 0) update.flags_set = MP_ACCOUNT_FROZEN_DEBITS;
-        else update.flags_clear = MP_ACCOUNT_FROZEN_DEBITS;
-        if (batch % 3 == 0) must(mp_update_accounts(test.writer, &update, 1, &result), "mp_update_accounts");
+        if (dice(2) == 0)
+            update.flags_set = MP_ACCOUNT_FROZEN_DEBITS;
+        else
+            update.flags_clear = MP_ACCOUNT_FROZEN_DEBITS;
+        if (batch % 3 == 0)
+            must(mp_update_accounts(test.writer, &update, 1, &result), "mp_update_accounts");
         for (uint32_t i = 0; i < BATCH; i++) transfers[i] = some_transfer();
         must(mp_create_transfers(test.writer, transfers, BATCH, results), "mp_create_transfers");
     }
@@ -196,7 +207,8 @@ static bool row_expected(const mp_account_filter *f, unsigned flags, const mp_ch
     if ((f->flags & (debit ? MP_FILTER_DEBITS : MP_FILTER_CREDITS)) == 0) return false;
     if (c->type == MP_CHANGE_TWO_PHASE_EXPIRED) return all;
     return has(f->code, c->transfer.code) && has(f->user_data_32, c->transfer.user_data_32) &&
-           has(f->user_data_64, c->transfer.user_data_64) && has(f->user_data_128, c->transfer.user_data_128);
+           has(f->user_data_64, c->transfer.user_data_64) &&
+           has(f->user_data_128, c->transfer.user_data_128);
 }
 
 /* Numbers of the changes that a statement shows, in its order. */
@@ -240,7 +252,8 @@ static uint64_t some_time(void)
 
 static mp_account_filter some_filter(void)
 {
-    mp_account_filter f = {.account_id = 1 + dice(ACCOUNTS), .limit = UINT32_MAX, .flags = 1 + (uint32_t)dice(3)};
+    mp_account_filter f = {
+        .account_id = 1 + dice(ACCOUNTS), .limit = UINT32_MAX, .flags = 1 + (uint32_t)dice(3)};
 
     if (dice(2) == 0) f.flags |= MP_FILTER_REVERSED;
     if (dice(2) == 0) f.timestamp_min = some_time();
@@ -270,12 +283,15 @@ static void statement_must_agree(mp_ledger *ledger, const mp_account_filter *f, 
         uint32_t bite = (uint32_t)(1 + dice(dice(2) == 0 ? MP_BATCH_MAX : 150));
 
         must(mp_statement_next(statement, rows, bite, &got), "mp_statement_next");
-        cr_assert(got == bite || done + got == expected, "%u of %u rows after %u of %u", got, bite, done, expected);
-        for (uint32_t i = 0; i < got; i++) row_must_be(f, &rows[i], &test.changes[numbers[done + i]]);
+        cr_assert(got == bite || done + got == expected, "%u of %u rows after %u of %u", got, bite,
+                  done, expected);
+        for (uint32_t i = 0; i < got; i++)
+            row_must_be(f, &rows[i], &test.changes[numbers[done + i]]);
         done += got;
         if (got > 0 && dice(4) == 0) {
             mp_statement_close(statement);
-            must(mp_statement_open(ledger, f, flags, rows[got - 1].position, &statement), "mp_statement_open");
+            must(mp_statement_open(ledger, f, flags, rows[got - 1].position, &statement),
+                 "mp_statement_open");
         }
     }
     cr_assert(done == expected);
@@ -296,7 +312,8 @@ static void account_rows_must_agree(mp_ledger *ledger, mp_account_filter f)
     must(mp_account_transfers(ledger, &f, transfers, &got), "mp_account_transfers");
     cr_assert(got == expected);
     for (uint32_t i = 0; i < got; i++) {
-        cr_assert(memcmp(&transfers[i], &test.changes[numbers[i]].transfer, sizeof transfers[i]) == 0);
+        cr_assert(memcmp(&transfers[i], &test.changes[numbers[i]].transfer, sizeof transfers[i]) ==
+                  0);
     }
     must(mp_account_balances(ledger, &f, balances, &got), "mp_account_balances");
     cr_assert(got == expected);
@@ -306,7 +323,8 @@ static void account_rows_must_agree(mp_ledger *ledger, mp_account_filter f)
 
         concerns(c, f.account_id, &debit);
         cr_assert(balances[i].timestamp == c->timestamp);
-        cr_assert(memcmp(&balances[i].balance, debit ? &c->debit : &c->credit, sizeof c->debit) == 0);
+        cr_assert(memcmp(&balances[i].balance, debit ? &c->debit : &c->credit, sizeof c->debit) ==
+                  0);
     }
     free(numbers);
 }
@@ -347,10 +365,14 @@ static void query_must_agree(mp_ledger *ledger)
         const mp_change *c =
             &test.changes[(f.flags & MP_FILTER_REVERSED) != 0 ? test.change_count - 1 - i : i];
 
-        if (c->type == MP_CHANGE_ACCOUNT_UPDATED || c->type == MP_CHANGE_TWO_PHASE_EXPIRED) continue;
-        if (c->timestamp < f.timestamp_min || (f.timestamp_max != 0 && c->timestamp > f.timestamp_max)) continue;
+        if (c->type == MP_CHANGE_ACCOUNT_UPDATED || c->type == MP_CHANGE_TWO_PHASE_EXPIRED)
+            continue;
+        if (c->timestamp < f.timestamp_min ||
+            (f.timestamp_max != 0 && c->timestamp > f.timestamp_max))
+            continue;
         if (f.timestamp_max != 0 && f.timestamp_min > f.timestamp_max) continue;
-        if (!has(f.code, c->transfer.code) || !has(f.user_data_128, c->transfer.user_data_128)) continue;
+        if (!has(f.code, c->transfer.code) || !has(f.user_data_128, c->transfer.user_data_128))
+            continue;
         if (!has(f.ledger, c->transfer.ledger)) continue;
         cr_assert(found < got && memcmp(&rows[found], &c->transfer, sizeof c->transfer) == 0);
         found++;
@@ -372,7 +394,9 @@ static void changes_must_agree(mp_ledger *ledger)
         const mp_change *c = &test.changes[i];
 
         if (c->position <= f.after || c->timestamp < f.timestamp_min) continue;
-        if (f.timestamp_max != 0 && (c->timestamp > f.timestamp_max || f.timestamp_min > f.timestamp_max)) continue;
+        if (f.timestamp_max != 0 &&
+            (c->timestamp > f.timestamp_max || f.timestamp_min > f.timestamp_max))
+            continue;
         cr_assert(found < got && memcmp(&rows[found], c, sizeof *c) == 0);
         found++;
     }
@@ -418,7 +442,9 @@ static void lookups_must_agree(mp_ledger *ledger)
     for (uint32_t i = 0; i < IDS; i++) {
         const mp_change *c = &test.changes[dice(test.change_count)];
 
-        ids[i] = dice(10) == 0 ? (mp_id)999999999 : c->type == MP_CHANGE_ACCOUNT_UPDATED ? c->update.id : c->transfer.id;
+        ids[i] = dice(10) == 0                          ? (mp_id)999999999
+                 : c->type == MP_CHANGE_ACCOUNT_UPDATED ? c->update.id
+                                                        : c->transfer.id;
         if (ids[i] == c->transfer.id && c->transfer.id != 0) expected[count++] = c;
     }
     must(mp_lookup_transfers(ledger, ids, IDS, found, &got), "mp_lookup_transfers");
@@ -443,6 +469,21 @@ static void all_must_agree(mp_ledger *ledger, int queries)
     }
 }
 
+static void told(void *user, const char *text) { snprintf(user, 1000, "%s", text); }
+
+/* Nothing that is allowed may look wrong to verification. Beside a live writer it doesn't know yet
+ * whether the newest block is durable. */
+static void must_verify(uint32_t missing_at_most)
+{
+    mp_verify_report report;
+    char problem[1000] = "";
+
+    must(mp_verify(test.directory, &test.env, 0, NULL, told, NULL, problem, &report), "mp_verify");
+    cr_assert(report.problems == 0, "%u problems: %s", (unsigned)report.problems, problem);
+    cr_assert(report.transfers + report.expiries + report.updates + missing_at_most >=
+              test.change_count);
+}
+
 /* --- cases --- */
 
 TestSuite(read, .init = open_ledger, .fini = close_ledger, .timeout = 300);
@@ -452,11 +493,13 @@ Test(read, all_that_is_read_agrees_with_all_that_happened)
     make_history();
     read_all_changes(test.writer);
     all_must_agree(test.writer, 60);
+    must_verify(BATCH);
 }
 
 Test(read, a_reader_beside_the_writer_and_a_writer_opened_again_read_the_same_from_disk)
 {
-    const mp_options how = options(MP_OPEN_MANUAL), reading = options(MP_OPEN_READ | MP_OPEN_MANUAL);
+    const mp_options how = options(MP_OPEN_MANUAL),
+                     reading = options(MP_OPEN_READ | MP_OPEN_MANUAL);
     const mp_options plainly = options(MP_OPEN_MANUAL | MP_OPEN_NO_RING);
 
     make_history();
@@ -469,6 +512,9 @@ Test(read, a_reader_beside_the_writer_and_a_writer_opened_again_read_the_same_fr
     must(mp_close(test.writer), "mp_close");
     must(mp_open(test.directory, &plainly, &test.writer), "mp_open");
     all_must_agree(test.writer, 2);
+    must(mp_close(test.writer), "mp_close");
+    test.writer = NULL;
+    must_verify(0);
 }
 
 Test(read, what_was_never_there_gives_nothing)

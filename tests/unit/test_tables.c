@@ -447,6 +447,64 @@ Test(ids, finds_every_id_while_it_grows_and_chains_are_undone)
     free(known);
 }
 
+Test(ids, of_one_hash_are_told_apart_by_their_tags)
+{
+    memory = (struct memory){.max = MIB(32)};
+    random_state = 9;
+    ok(ids_open(&ids, &memory));
+    for (uint64_t i = 1; i <= 10000; i++) {
+        uint64_t hash = random_64();
+
+        ok(ids_prepare(&ids, 3));
+        for (unsigned tag = 0; tag < 3; tag++) ids_insert(&ids, hash, (enum id_tag)tag, i * 128 + tag * 32);
+        for (unsigned tag = 0; tag < 3; tag++) {
+            struct ids_probe probe;
+
+            cr_assert_eq(ids_first(&ids, hash, (enum id_tag)tag, &probe), i * 128 + tag * 32);
+            cr_assert_eq(ids_next(&ids, &probe), 0);
+        }
+    }
+    ids_close(&ids);
+}
+
+/* A hash whose home in the old layout is this bucket. */
+static uint64_t hash_of_home(uint64_t home)
+{
+    uint64_t width = UINT64_MAX / ids.buckets_old;
+
+    return home * width + home / 64 + width / 8 + below(width / 2);
+}
+
+Test(ids, that_crowd_before_the_frontier_are_carried_over_like_all_others)
+{
+    struct known_id *known = room_for(200000, sizeof *known);
+    uint64_t count = 0, crowds = 0;
+
+    memory = (struct memory){.max = MIB(64)};
+    random_state = 10;
+    ok(ids_open(&ids, &memory));
+    while (count < 100000) {
+        unsigned crowd = ids.frontier != 0 && ids.frontier < 3000 ? 100 : 0;
+
+        ok(ids_prepare(&ids, crowd + 1));
+        if (crowd > 0 && ids.frontier != 0) {
+            for (; crowd > 0; crowd--) {
+                known[count] = (struct known_id){hash_of_home(ids.frontier - 1 - below(8)), 32 * (count + 1), ID_OBJECT};
+                cr_assert_lt(bucket_of(known[count].hash, ids.buckets_old), ids.frontier);
+                id_insert(&known[count++]);
+            }
+            crowds++;
+        }
+        known[count] = id_at_random(known, count);
+        id_insert(&known[count++]);
+        if (crowd > 0) ids_know(known, count);
+    }
+    ids_know(known, count);
+    cr_assert_gt(crowds, 8);
+    ids_close(&ids);
+    free(known);
+}
+
 Test(ids, takes_hardly_any_id_for_another)
 {
     uint64_t found = 0;
