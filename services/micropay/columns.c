@@ -23,46 +23,39 @@ struct field {
     enum kind kind;
 };
 
-#define TRANSFER(name, kind)                                                                       \
-    {                                                                                              \
-#name, offsetof(mp_transfer, name), KIND_##kind                                            \
-    }
-#define ACCOUNT(name, kind)                                                                        \
-    {                                                                                              \
-#name, offsetof(mp_account, name), KIND_##kind                                             \
-    }
+#define FIELD(type, name) #name, offsetof(type, name)
 
 static const struct field transfer_fields[] = {
-    TRANSFER(id, ID),
-    TRANSFER(debit_account_id, ID),
-    TRANSFER(credit_account_id, ID),
-    TRANSFER(amount, AMOUNT),
-    TRANSFER(pending_id, ID),
-    TRANSFER(user_data_128, ID),
-    TRANSFER(user_data_64, U64),
-    TRANSFER(user_data_32, U32),
-    TRANSFER(timeout, U32),
-    TRANSFER(ledger, U32),
-    TRANSFER(code, U16),
-    TRANSFER(flags, TRANSFER_FLAGS),
-    TRANSFER(timestamp, TIME),
+    {FIELD(mp_transfer, id), KIND_ID},
+    {FIELD(mp_transfer, debit_account_id), KIND_ID},
+    {FIELD(mp_transfer, credit_account_id), KIND_ID},
+    {FIELD(mp_transfer, amount), KIND_AMOUNT},
+    {FIELD(mp_transfer, pending_id), KIND_ID},
+    {FIELD(mp_transfer, user_data_128), KIND_ID},
+    {FIELD(mp_transfer, user_data_64), KIND_U64},
+    {FIELD(mp_transfer, user_data_32), KIND_U32},
+    {FIELD(mp_transfer, timeout), KIND_U32},
+    {FIELD(mp_transfer, ledger), KIND_U32},
+    {FIELD(mp_transfer, code), KIND_U16},
+    {FIELD(mp_transfer, flags), KIND_TRANSFER_FLAGS},
+    {FIELD(mp_transfer, timestamp), KIND_TIME},
     {NULL, 0, KIND_ID},
 };
 
 static const struct field account_fields[] = {
-    ACCOUNT(id, ID),
-    ACCOUNT(debits_pending, AMOUNT),
-    ACCOUNT(debits_posted, AMOUNT),
-    ACCOUNT(credits_pending, AMOUNT),
-    ACCOUNT(credits_posted, AMOUNT),
-    ACCOUNT(user_data_128, ID),
-    ACCOUNT(user_data_64, U64),
-    ACCOUNT(user_data_32, U32),
-    ACCOUNT(reserved, U32),
-    ACCOUNT(ledger, U32),
-    ACCOUNT(code, U16),
-    ACCOUNT(flags, ACCOUNT_FLAGS),
-    ACCOUNT(timestamp, TIME),
+    {FIELD(mp_account, id), KIND_ID},
+    {FIELD(mp_account, debits_pending), KIND_AMOUNT},
+    {FIELD(mp_account, debits_posted), KIND_AMOUNT},
+    {FIELD(mp_account, credits_pending), KIND_AMOUNT},
+    {FIELD(mp_account, credits_posted), KIND_AMOUNT},
+    {FIELD(mp_account, user_data_128), KIND_ID},
+    {FIELD(mp_account, user_data_64), KIND_U64},
+    {FIELD(mp_account, user_data_32), KIND_U32},
+    {FIELD(mp_account, reserved), KIND_U32},
+    {FIELD(mp_account, ledger), KIND_U32},
+    {FIELD(mp_account, code), KIND_U16},
+    {FIELD(mp_account, flags), KIND_ACCOUNT_FLAGS},
+    {FIELD(mp_account, timestamp), KIND_TIME},
     {NULL, 0, KIND_ID},
 };
 

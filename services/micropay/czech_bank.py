@@ -65,9 +65,7 @@ def accounts():
 
 def movements(path):
     out = csv.writer(sys.stdout, lineterminator="\n")
-    out.writerow(
-        ["id", "debit_account_id", "credit_account_id", "amount", "ledger", "code", "flags", "timestamp", "user_data_64"]
-    )
+    out.writerow("id debit_account_id credit_account_id amount ledger code flags timestamp user_data_64".split())
     day, of_day = None, 0
     for row in rows(path):
         of_day = of_day + 1 if row["date"] == day else 1
@@ -78,9 +76,8 @@ def movements(path):
         sides = [other, row["account_id"]]  # in: the customer is credited
         if row["type"] != "PRIJEM":
             sides.reverse()
-        out.writerow(
-            [row["trans_id"], *sides, row["amount"], LEDGER, code, "imported", value_date + of_day * SPACING_NS, value_date]
-        )
+        time_ns = value_date + of_day * SPACING_NS
+        out.writerow([row["trans_id"], *sides, row["amount"], LEDGER, code, "imported", time_ns, value_date])
 
 
 def agreement(path):

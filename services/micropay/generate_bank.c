@@ -9,8 +9,7 @@ struct kind {
     enum bank_account account;
     bool in;           /* the customer is credited */
     unsigned weight;   /* of 1,000 */
-    uint64_t smallest; /* amount in minor units; the largest is 64 times that, small ones are more
-                          frequent */
+    uint64_t smallest; /* amount in minor units; they go up to 128 times that, rarely */
 };
 
 /* Shares as in the books of a real retail bank, transfers between its customers added */
@@ -28,8 +27,7 @@ static const struct kind kinds[] = {
 
 enum { KINDS = sizeof kinds / sizeof kinds[0], CARD = 2, DEPOSIT = 0 };
 
-/* --- random numbers: xoshiro256**, by Blackman and Vigna, seeded by splitmix64
- * --------------------- */
+/* --- random numbers: xoshiro256** by Blackman and Vigna, seeded by splitmix64 --------------- */
 
 static uint64_t rotate(uint64_t x, int by) { return x << by | x >> (64 - by); }
 
@@ -62,8 +60,7 @@ static void seed(struct bank *bank, uint64_t value)
     }
 }
 
-/* --- the bank
- * ------------------------------------------------------------------------------------- */
+/* --- the bank ------------------------------------------------------------------------------ */
 
 bool bank_begin(struct bank *bank, const struct bank_settings *settings)
 {

@@ -1,7 +1,7 @@
 /*
- * Importing, in three parts. import.c reads the file; import_gather.c puts rows together to
- * batches; import_send.c keeps several batches under way and takes the answers in the order of the
- * file; import_report.c counts and names them.
+ * Importing, in four parts: import.c reads the file; import_gather.c puts rows together to batches;
+ * import_send.c keeps several batches under way and takes the answers in the order of the file;
+ * import_report.c counts and names them.
  *
  * A batch lies in a slot: its events, the accounts to make before them, and the rows they came
  * from. Slots go round: one is filled while the others are with the engine. One thread.
@@ -17,8 +17,7 @@
 
 enum {
     SLOTS = 6,
-    SLOT_ROWS_MAX =
-        4 * MP_BATCH_MAX, /* rows, unreadable ones among them, after which a slot is sent */
+    SLOT_ROWS_MAX = 4 * MP_BATCH_MAX,     /* rows, unreadable ones too, after which it is sent */
     SLOT_ACCOUNTS_MAX = 2 * MP_BATCH_MAX, /* accounts that a batch may need */
     BATCH_NAME_MAX = 256,                 /* bytes of a value in the column "batch" */
     REFUSALS_SHOWN_MAX = 20,

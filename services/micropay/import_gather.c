@@ -7,8 +7,6 @@
 
 #include "session.h"
 
-#include <stdio.h>
-
 /* How far before its first row an account is imported */
 enum { DEBIT_BEFORE_NS = 2, CREDIT_BEFORE_NS = 1 };
 
@@ -55,8 +53,7 @@ static void add_row(struct import *import, enum fate fate, uint32_t event)
     import->failed = true;
 }
 
-/* --- accounts before the rows that name them
- * ------------------------------------------------------ */
+/* --- accounts before the rows that name them --------------------------------------------- */
 
 static void make_account(struct import *import, mp_id id, const mp_transfer *transfer,
                          unsigned before_ns)
@@ -100,8 +97,7 @@ static void make_accounts(struct import *import, const mp_transfer *transfer)
     make_account(import, transfer->credit_account_id, transfer, CREDIT_BEFORE_NS);
 }
 
-/* --- batches and chains
- * --------------------------------------------------------------------------- */
+/* --- batches and chains ------------------------------------------------------------------- */
 
 /* Sends what comes before the open chain; the chain begins the next slot. */
 static void send_before_chain(struct import *import)
@@ -165,8 +161,7 @@ static void add_event(struct import *import, const void *event, enum fate fate)
     if (import->create_accounts && fate == FATE_SENT) make_accounts(import, event);
 }
 
-/* --batch: begins a batch if the row has another value than the last, which lies beside it in the
- * file. */
+/* --batch: begins a batch if the row has another value than the row before it. */
 static void follow_batch(struct import *import)
 {
     struct slice name = columns_batch(&import->columns, &import->csv);
@@ -207,8 +202,7 @@ static void take_event(struct import *import, const void *event, enum fate fate)
     import->chain_dead = flags & MP_TRANSFER_LINKED;
 }
 
-/* A row that can't be read. If it belongs to a chain, an event that can't be booked takes its
- * place. */
+/* A row that can't be read. In a chain, an event that can't be booked takes its place. */
 static void take_unreadable(struct import *import)
 {
     union {

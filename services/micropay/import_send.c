@@ -1,10 +1,12 @@
 /*
  * Order is everything here. What the engine is sent, it applies in that order, so batches may
- * overlap; but
- * - the events of a batch are sent only when the accounts it needs are known to be made: a transfer
- * refused for want of an account would bind its id for ever. The accounts are sent a batch ahead,
- * so the wait is over by then;
- * - a batch smaller than one under way waits for it: a full disk could refuse the larger and take
+ * overlap.
+ *
+ * But the events of a batch are sent only when the accounts it needs are known to be made: a
+ * transfer refused for want of an account would bind its id for ever. The accounts are sent while
+ * the next batch is read, so the wait is short.
+ *
+ * And a batch smaller than one under way waits for it: a full disk could refuse the larger and take
  * the smaller, and imported rows left out could not be brought in later.
  */
 #include "import.h"
@@ -57,10 +59,16 @@ bool slot_add_row(struct slot *slot, struct row row)
     return true;
 }
 
+static void retire(struct import *import);
+
+/* Notes that a slot could not be booked. Older ones may have failed, too: the first is told. */
 static void fail(struct import *import, mp_status status, const struct slot *slot)
 {
     uint64_t line = slot->row_count > 0 ? slot->rows[0].line : 0;
 
+    while (import->under_way > 0 && &import->slots[import->tail] != slot &&
+           import->slots[import->tail].state == SLOT_FLYING)
+        retire(import);
     if (!import->failed) {
         progress_end(&import->progress);
         (void)session_failed(import->command, status,
@@ -162,8 +170,7 @@ static void submit_events(struct import *import, struct slot *slot)
     slot->state = SLOT_FLYING;
 }
 
-/* Sends the events of the slot that waits for its accounts, which is the newest, if there is one.
- */
+/* Sends the events of the slot that waits for its accounts, if there is one: the newest. */
 static void release_held(struct import *import)
 {
     struct slot *slot = &import->slots[(import->head + SLOTS - 1) % SLOTS];

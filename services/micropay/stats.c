@@ -10,35 +10,32 @@ struct counter {
     size_t offset;
 };
 
-#define COUNTER(name)                                                                              \
-    {                                                                                              \
-#name, offsetof(mp_stats, name)                                                            \
-    }
+#define COUNTER(name) #name, offsetof(mp_stats, name)
 
 static const struct counter counters[] = {
-    COUNTER(accounts),
-    COUNTER(accounts_max),
-    COUNTER(transfers),
-    COUNTER(updates),
-    COUNTER(expiries),
-    COUNTER(ids_bound),
-    COUNTER(reservations_open),
-    COUNTER(reservations_max),
-    COUNTER(sequence),
-    COUNTER(position),
-    COUNTER(segments),
-    COUNTER(log_bytes),
-    COUNTER(id_entries),
-    COUNTER(id_index_bytes),
-    COUNTER(account_bytes),
-    COUNTER(reservation_bytes),
-    COUNTER(memory_bytes),
-    COUNTER(memory_max),
-    COUNTER(checkpoint_position),
-    COUNTER(epoch),
-    COUNTER(opened_replayed_bytes),
-    COUNTER(opened_replayed_records),
-    COUNTER(opened_ns),
+    {COUNTER(accounts)},
+    {COUNTER(accounts_max)},
+    {COUNTER(transfers)},
+    {COUNTER(updates)},
+    {COUNTER(expiries)},
+    {COUNTER(ids_bound)},
+    {COUNTER(reservations_open)},
+    {COUNTER(reservations_max)},
+    {COUNTER(sequence)},
+    {COUNTER(position)},
+    {COUNTER(segments)},
+    {COUNTER(log_bytes)},
+    {COUNTER(id_entries)},
+    {COUNTER(id_index_bytes)},
+    {COUNTER(account_bytes)},
+    {COUNTER(reservation_bytes)},
+    {COUNTER(memory_bytes)},
+    {COUNTER(memory_max)},
+    {COUNTER(checkpoint_position)},
+    {COUNTER(epoch)},
+    {COUNTER(opened_replayed_bytes)},
+    {COUNTER(opened_replayed_records)},
+    {COUNTER(opened_ns)},
 };
 
 enum { COUNTERS = sizeof counters / sizeof counters[0] };

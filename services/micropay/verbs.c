@@ -32,25 +32,19 @@ const struct verb verbs[] = {
         .summary = "books the rows of a CSV file",
         .usage = "DIR FILE [--create-accounts] [--scale N] [--results FILE] [--batch] [--strict]\n"
                  "DIR FILE --accounts [--results FILE] [--batch] [--strict]",
-        .more =
-            "FILE is plain or compressed with gzip; '-' is standard input. Its header names fields "
-            "of a transfer (of an "
-            "account), in any order, with ',' or ';' between them; what is missing or empty is 0:\n"
-            "id debit_account_id credit_account_id amount pending_id user_data_128 user_data_64 "
-            "user_data_32 timeout "
-            "ledger code flags timestamp; for accounts id user_data_128 user_data_64 user_data_32 "
-            "ledger code flags "
-            "timestamp.\n"
-            "Flags go by name, joined with '|', or by number. Amounts are in minor units; --scale "
-            "2 reads 12.34 as "
-            "1234. An amount of 'max' takes all that is left. Rows with the flag imported bring "
-            "their time with them "
-            "and come in its order.\n"
-            "The import may be broken off at any point and run again: ids make sure that nothing "
-            "is booked twice. A row "
-            "that can't be read is named and left out; of a chain that it is part of nothing is "
-            "booked. Exit status 1 if "
-            "a row was refused or couldn't be read.",
+        .more = "FILE is plain or compressed with gzip; '-' is standard input. Its header names "
+                "fields of a transfer (of an account), in any order, with ',' or ';' between "
+                "them; what is missing or empty is 0:\n"
+                "id debit_account_id credit_account_id amount pending_id user_data_128 "
+                "user_data_64 user_data_32 timeout ledger code flags timestamp; for accounts id "
+                "user_data_128 user_data_64 user_data_32 ledger code flags timestamp.\n"
+                "Flags go by name, joined with '|', or by number. Amounts are in minor units; "
+                "--scale 2 reads 12.34 as 1234. An amount of 'max' takes all that is left. Rows "
+                "with the flag imported bring their time with them and come in its order.\n"
+                "The import may be broken off at any point and run again: ids make sure that "
+                "nothing is booked twice. A row that can't be read is named and left out; of a "
+                "chain that it is part of nothing is booked. Exit status 1 if a row was refused "
+                "or couldn't be read.",
         .examples =
             "micropay import books payments.csv.gz --scale 2\n"
             "micropay import books history.csv --create-accounts --results results.csv\n"
@@ -66,11 +60,10 @@ const struct verb verbs[] = {
         .name = "generate",
         .summary = "makes up a bank's movements, as CSV for import",
         .usage = "[--movements N] [--accounts N] [--seed N] [--start DATE] [-o FILE] ...",
-        .more = "Customers have the ids 1 to N, the bank's cash, cards, interest, fees, loans and "
-                "other banks 1000000001 "
-                "to 1000000006. Code tells the kind of movement. Customers never go below zero. "
-                "Rows have the flag "
-                "imported and lie at least 4 ns apart, unless --live.",
+        .more = "Customers have the ids 1 to N, the bank's cash, cards, interest, fees, loans "
+                "and other banks 1000000001 to 1000000006. Code tells the kind of movement. "
+                "Customers never go below zero. Rows have the flag imported and lie at least 4 "
+                "ns apart, unless --live.",
         .examples =
             "micropay generate --movements 1000000 --accounts 10000 -o bank.csv\n"
             "micropay generate --movements 100000000 --accounts 1000000 | gzip -1 >bank.csv.gz\n"
@@ -86,11 +79,9 @@ const struct verb verbs[] = {
         .summary = "lists accounts, or adds some",
         .usage = "DIR [ID...] [--ledger N] [--code N] [--from TIME] [--to TIME] ...\n"
                  "DIR add ID... --ledger N --code N [--flags A|B]",
-        .more = "Flags: debits_must_not_exceed_credits or credits_must_not_exceed_debits (limits), "
-                "history, closed, "
-                "frozen_debits, frozen_credits; linked; imported with --timestamp. Adding an "
-                "account again changes "
-                "nothing and is no error. " TIMES,
+        .more = "Flags: debits_must_not_exceed_credits or credits_must_not_exceed_debits "
+                "(limits), history, closed, frozen_debits, frozen_credits; linked; imported with "
+                "--timestamp. Adding an account again changes nothing and is no error. " TIMES,
         .examples = "micropay accounts books\n"
                     "micropay accounts books add 1001 1002 --ledger 840 --code 10 --flags "
                     "debits_must_not_exceed_credits\n"
@@ -105,16 +96,14 @@ const struct verb verbs[] = {
         .name = "transfer",
         .summary = "books one transfer",
         .usage = "DIR --debit ID --credit ID --amount N --ledger N --code N [--id ID] ...",
-        .more = "Flags: pending, balancing_debit, balancing_credit, closing_debit, closing_credit, "
-                "imported; those that "
-                "refer to --pending-id: post_pending_transfer, void_pending_transfer, "
-                "keep_pending, increase_pending, "
+        .more = "Flags: pending, balancing_debit, balancing_credit, closing_debit, "
+                "closing_credit, imported; those that refer to --pending-id: "
+                "post_pending_transfer, void_pending_transfer, keep_pending, increase_pending, "
                 "reversal; bind_id. " BOOKED,
         .examples = "micropay transfer books --debit 1001 --credit 1002 --amount 2500 --ledger 840 "
                     "--code 1\n"
                     "micropay transfer books --debit 1001 --credit 1002 --amount 25.00 --scale 2 "
-                    "--ledger 840 "
-                    "--code 1 --id 77",
+                    "--ledger 840 --code 1 --id 77",
         .options =
             OPTIONS(OPT_DEBIT, OPT_CREDIT, OPT_AMOUNT, OPT_LEDGER, OPT_CODE, OPT_ID,
                     OPT_TRANSFER_FLAGS, OPT_PENDING_ID, OPT_TIMEOUT, OPT_TIMESTAMP, USER_DATA),
@@ -127,9 +116,8 @@ const struct verb verbs[] = {
         .summary = "sets an amount aside, to be captured or released",
         .usage = "DIR --debit ID --credit ID --amount N --ledger N --code N [--timeout S] ...",
         .more = BOOKED,
-        .examples =
-            "micropay reserve books --debit 1001 --credit 1002 --amount 5000 --ledger 840 --code 1 "
-            "--timeout 3600 --id 88",
+        .examples = "micropay reserve books --debit 1001 --credit 1002 --amount 5000 --ledger 840 "
+                    "--code 1 --timeout 3600 --id 88",
         .options = OPTIONS(OPT_DEBIT, OPT_CREDIT, OPT_AMOUNT, OPT_LEDGER, OPT_CODE, OPT_TIMEOUT,
                            OPT_ID, OPT_TRANSFER_FLAGS, USER_DATA),
         .arguments_min = 1,
@@ -221,9 +209,8 @@ const struct verb verbs[] = {
         .name = "balance",
         .summary = "shows accounts' sums, now or as of an instant",
         .usage = "DIR ACCOUNT... [--at TIME]",
-        .more = "Several accounts are shown as of one point of the history. credits-debits are the "
-                "posted sums' "
-                "difference: what a bank owes its customer. " TIMES,
+        .more = "Several accounts are shown as of one point of the history. credits-debits are "
+                "the posted sums' difference: what a bank owes its customer. " TIMES,
         .examples = "micropay balance books 1001 1002\n"
                     "micropay balance books 1001 --at 2024-12-31T23:59:59Z --json",
         .options = OPTIONS(OPT_AT),
@@ -296,8 +283,8 @@ const struct verb verbs[] = {
         .name = "export",
         .summary = "writes the posted movements as a journal",
         .usage = "DIR --format hledger",
-        .more = "Accounts are called code-CODE:ID, commodities L and the ledger number; a debit is "
-                "positive.",
+        .more = "Accounts are called code-CODE:ID, commodities L and the ledger number; a debit "
+                "is positive.",
         .examples = "micropay export books --format hledger | hledger -f - balance",
         .options = OPTIONS(OPT_FORMAT),
         .arguments_min = 1,

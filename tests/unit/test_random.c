@@ -118,7 +118,7 @@ Test(random, large_batches)
 {
     struct history_profile profile = usual;
 
-    profile.batch = 6000;
+    profile.batch = MP_BATCH_MAX;
     profile.accounts = 300;
-    play(&profile, 60);
+    play(&profile, 120);
 }
