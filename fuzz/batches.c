@@ -1,9 +1,10 @@
-/* Turns bytes into batches of accounts, transfers and account updates over few ids, applies them to a ledger and to the
- * slow oracle of the tests, and compares: every result, all accounts, and what must hold whatever was booked. Checkpoints,
- * idling, opening again and sending a batch a second time go on between.
+/* Turns bytes into batches of accounts, transfers and account updates over few ids, applies them to
+ * a ledger and to the slow oracle of the tests, and compares: every result, all accounts, and what
+ * must hold whatever was booked. Checkpoints, idling, opening again and sending a batch a second
+ * time go on between.
  *
- * Events are stamped at whole seconds, idling and closing happen at half seconds: so it is never a matter of a few
- * nanoseconds whether a reservation has expired when nobody calls. */
+ * Events are stamped at whole seconds, idling and closing happen at half seconds: so it is never a
+ * matter of a few nanoseconds whether a reservation has expired when nobody calls. */
 #include "input.h"
 #include "oracle/oracle.h"
 #include "sim_env.h"
@@ -16,9 +17,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define DIRECTORY "l"
 #define TEMPORARY "t"
-#define SECOND 1000000000u
+#define SECOND    1000000000u
 
-enum { ACCOUNT_IDS = 12, BATCH_MAX = 12, REQUESTS_MAX = 3, STEPS_MAX = 100000, OPS_MAX = 200 };
+enum { ACCOUNT_IDS = 14, BATCH_MAX = 12, REQUESTS_MAX = 3, STEPS_MAX = 100000, OPS_MAX = 200 };
 
 #define MUST(condition)                                                                            \
     do {                                                                                           \
@@ -64,10 +65,22 @@ static mp_id event_id(uint8_t byte)
 
 static mp_amount amount_of(uint8_t byte)
 {
-    static const mp_amount amounts[] = {
-        0,          1,          2,          10,         100,           1000,
-        UINT32_MAX, UINT64_MAX, (mp_amount)1 << 63, (mp_amount)1 << 64, (mp_amount)1 << 127, MP_AMOUNT_MAX,
-        MP_AMOUNT_MAX - 1, (((mp_amount)1 << 63) - 1), (mp_amount)5 << 60, ((mp_amount)1 << 56) - 1};
+    static const mp_amount amounts[] = {0,
+                                        1,
+                                        2,
+                                        10,
+                                        100,
+                                        1000,
+                                        UINT32_MAX,
+                                        UINT64_MAX,
+                                        (mp_amount)1 << 63,
+                                        (mp_amount)1 << 64,
+                                        (mp_amount)1 << 127,
+                                        MP_AMOUNT_MAX,
+                                        MP_AMOUNT_MAX - 1,
+                                        (((mp_amount)1 << 63) - 1),
+                                        (mp_amount)5 << 60,
+                                        ((mp_amount)1 << 56) - 1};
 
     return byte < 200 ? byte : amounts[byte % (sizeof amounts / sizeof *amounts)];
 }
@@ -84,10 +97,13 @@ static void account_read(const struct world *world, struct input *input, mp_acco
 {
     uint8_t how = input_u8(input), who = input_u8(input);
 
-    *event = (mp_account){.id = account_id(who & 15), .ledger = who >> 7, .code = 1, .flags = how & 7};
+    *event =
+        (mp_account){.id = account_id(who & 15), .ledger = who >> 7, .code = 1, .flags = how & 7};
     event->ledger++;
-    if ((how & 8) != 0) event->flags |= (uint16_t)(input_u8(input) & 0xf0u & (how < 128 ? 0xe0u : 0xffu));
-    if ((how & 16) != 0) event->user_data_128 = event->user_data_64 = event->user_data_32 = input_u8(input) % 3;
+    if ((how & 8) != 0)
+        event->flags |= (uint16_t)(input_u8(input) & 0xf0u & (how < 128 ? 0xe0u : 0xffu));
+    if ((how & 16) != 0)
+        event->user_data_128 = event->user_data_64 = event->user_data_32 = input_u8(input) % 3;
     if ((how & 96) == 96) { /* odd */
         uint8_t odd = input_u8(input);
 
@@ -98,24 +114,22 @@ static void account_read(const struct world *world, struct input *input, mp_acco
         if (odd >= 4 && odd < 8) (&event->debits_pending)[odd - 4] = 1;
         if (odd == 8) event->timestamp = 5;
     }
-    if ((event->flags & MP_ACCOUNT_IMPORTED) != 0) event->timestamp = imported_time(world, input_u8(input));
+    if ((event->flags & MP_ACCOUNT_IMPORTED) != 0)
+        event->timestamp = imported_time(world, input_u8(input));
 }
 
 static uint16_t transfer_flags(struct input *input, uint8_t kind)
 {
     static const uint16_t flags[16] = {
-        [5] = MP_TRANSFER_PENDING,
-        [6] = MP_TRANSFER_PENDING,
-        [7] = MP_TRANSFER_POST_PENDING,
-        [8] = MP_TRANSFER_POST_PENDING | MP_TRANSFER_KEEP_PENDING,
-        [9] = MP_TRANSFER_VOID_PENDING,
-        [10] = MP_TRANSFER_INCREASE_PENDING,
-        [11] = MP_TRANSFER_REVERSAL,
-        [12] = MP_TRANSFER_BIND_ID,
+        [5] = MP_TRANSFER_PENDING,      [6] = MP_TRANSFER_PENDING,
+        [7] = MP_TRANSFER_POST_PENDING, [8] = MP_TRANSFER_POST_PENDING | MP_TRANSFER_KEEP_PENDING,
+        [9] = MP_TRANSFER_VOID_PENDING, [10] = MP_TRANSFER_INCREASE_PENDING,
+        [11] = MP_TRANSFER_REVERSAL,    [12] = MP_TRANSFER_BIND_ID,
         [13] = MP_TRANSFER_IMPORTED,
     };
 
-    if (kind == 14) return (uint16_t)(input_u8(input) & 0xf3); /* balancing, closing, pending, linked */
+    if (kind == 14)
+        return (uint16_t)(input_u8(input) & 0xf3); /* balancing, closing, pending, linked */
     if (kind == 15) return (uint16_t)(input_u16(input) & 0x3fff);
     return flags[kind];
 }
@@ -125,9 +139,12 @@ static void transfer_read(const struct world *world, struct input *input, mp_tra
     uint8_t how = input_u8(input), kind = how & 15;
     uint8_t id = input_u8(input), who = input_u8(input);
 
-    *event = (mp_transfer){.id = event_id(id), .flags = transfer_flags(input, kind), .amount = amount_of(input_u8(input))};
+    *event = (mp_transfer){.id = event_id(id),
+                           .flags = transfer_flags(input, kind),
+                           .amount = amount_of(input_u8(input))};
     if ((how & 16) != 0) event->flags |= MP_TRANSFER_LINKED;
-    if ((how & 32) != 0) event->user_data_128 = event->user_data_64 = event->user_data_32 = input_u8(input) % 3;
+    if ((how & 32) != 0)
+        event->user_data_128 = event->user_data_64 = event->user_data_32 = input_u8(input) % 3;
     if (kind >= 7 && kind <= 11) { /* refers to another one: accounts and the rest may be 0 */
         event->pending_id = event_id(input_u8(input));
         if ((how & 64) == 0) who = 0;
@@ -150,14 +167,16 @@ static void transfer_read(const struct world *world, struct input *input, mp_tra
         if (odd % 16 == 5) event->user_data_32 = odd;
         if (odd % 16 == 6) event->user_data_128 = (mp_u128)odd << 100;
     }
-    if ((event->flags & MP_TRANSFER_IMPORTED) != 0) event->timestamp = imported_time(world, input_u8(input));
+    if ((event->flags & MP_TRANSFER_IMPORTED) != 0)
+        event->timestamp = imported_time(world, input_u8(input));
 }
 
 static void update_read(struct input *input, mp_account_update *event)
 {
     uint8_t how = input_u8(input), who = input_u8(input);
 
-    *event = (mp_account_update){.id = event_id(input_u8(input)), .account_id = account_id(who & 15)};
+    *event =
+        (mp_account_update){.id = event_id(input_u8(input)), .account_id = account_id(who & 15)};
     event->flags_set = (uint16_t)((how & 7) << 5);
     event->flags_clear = (uint16_t)((how >> 3 & 7) << 5);
     if ((how & 64) != 0) event->flags = MP_UPDATE_LINKED;
@@ -166,7 +185,8 @@ static void update_read(struct input *input, mp_account_update *event)
     memset(event->ignored, how, sizeof event->ignored);
 }
 
-static void batch_read(const struct world *world, struct input *input, uint32_t operation, struct batch *batch)
+static void batch_read(const struct world *world, struct input *input, uint32_t operation,
+                       struct batch *batch)
 {
     batch->operation = operation;
     batch->count = input_u8(input) % (BATCH_MAX + 1);
@@ -181,7 +201,10 @@ static void batch_read(const struct world *world, struct input *input, uint32_t 
 
 /* --- the ledger --- */
 
-static void world_open(struct world *world) { MUST(mp_open(DIRECTORY, &world->options, &world->ledger) == MP_OK); }
+static void world_open(struct world *world)
+{
+    MUST(mp_open(DIRECTORY, &world->options, &world->ledger) == MP_OK);
+}
 
 static void step_until_idle(struct world *world)
 {
@@ -195,7 +218,8 @@ static void step_until_idle(struct world *world)
 
 static void oracle_idle(struct world *world)
 {
-    while (oracle_expire(world->judge, oracle_block_time(world->judge, now(world)), ORACLE_EXPIRIES_MAX) > 0)
+    while (oracle_expire(world->judge, oracle_block_time(world->judge, now(world)),
+                         ORACLE_EXPIRIES_MAX) > 0)
         ;
 }
 
@@ -213,7 +237,8 @@ static void check_accounts(mp_ledger *ledger, const oracle *judge)
     for (uint32_t i = 0; i < count; i++) {
         for (unsigned j = 0; j < 4; j++) totals[is[i].ledger & 3][j] += (&is[i].debits_pending)[j];
     }
-    for (unsigned i = 0; i < 4; i++) MUST(totals[i][0] == totals[i][2] && totals[i][1] == totals[i][3]);
+    for (unsigned i = 0; i < 4; i++)
+        MUST(totals[i][0] == totals[i][2] && totals[i][1] == totals[i][3]);
 }
 
 static void idle(struct world *world)
@@ -231,12 +256,14 @@ static mp_status oracle_apply(struct world *world, struct batch *batch, uint64_t
 {
     switch (batch->operation) {
     case MP_CREATE_ACCOUNTS:
-        return oracle_create_accounts(world->judge, first, batch->events.accounts, batch->count, batch->expected);
+        return oracle_create_accounts(world->judge, first, batch->events.accounts, batch->count,
+                                      batch->expected);
     case MP_CREATE_TRANSFERS:
-        return oracle_create_transfers(world->judge, first, batch->events.transfers, batch->count, batch->expected,
-                                       batch->expected_sums);
+        return oracle_create_transfers(world->judge, first, batch->events.transfers, batch->count,
+                                       batch->expected, batch->expected_sums);
     default:
-        return oracle_update_accounts(world->judge, first, batch->events.updates, batch->count, batch->expected);
+        return oracle_update_accounts(world->judge, first, batch->events.updates, batch->count,
+                                      batch->expected);
     }
 }
 
@@ -245,13 +272,17 @@ static void check_results(const struct batch *batch)
     for (uint32_t i = 0; i < batch->count; i++) {
         const mp_result *is = &batch->results[i], *ought = &batch->expected[i];
 
-        if (batch->operation == MP_CREATE_ACCOUNTS) MUST(mp_account_result_name(is->result) != NULL);
+        if (batch->operation == MP_CREATE_ACCOUNTS)
+            MUST(mp_account_result_name(is->result) != NULL);
         else
             MUST(mp_transfer_result_name(is->result) != NULL);
-        if (is->result != ought->result || is->timestamp != ought->timestamp || is->bound_code != ought->bound_code) {
-            fprintf(stderr, "event %u of operation %u: result %u, bound %u, time %llu; expected %u, %u, %llu\n", i,
-                    batch->operation, is->result, is->bound_code, (unsigned long long)is->timestamp, ought->result,
-                    ought->bound_code, (unsigned long long)ought->timestamp);
+        if (is->result != ought->result || is->timestamp != ought->timestamp ||
+            is->bound_code != ought->bound_code) {
+            fprintf(
+                stderr,
+                "event %u of operation %u: result %u, bound %u, time %llu; expected %u, %u, %llu\n",
+                i, batch->operation, is->result, is->bound_code, (unsigned long long)is->timestamp,
+                ought->result, ought->bound_code, (unsigned long long)ought->timestamp);
             abort();
         }
         MUST(is->reserved == 0 && (is->sequence == ought->sequence || is->sequence == 0));
@@ -271,9 +302,12 @@ static void apply(struct world *world, struct batch *const *batches, unsigned co
     for (unsigned i = 0; i < count; i++) {
         struct batch *batch = batches[i];
 
-        requests[i] = (mp_request){.operation = batch->operation, .count = batch->count, .events = &batch->events,
-                                   .results = batch->results,
-                                   .sums = batch->operation == MP_CREATE_TRANSFERS ? batch->sums : NULL};
+        requests[i] =
+            (mp_request){.operation = batch->operation,
+                         .count = batch->count,
+                         .events = &batch->events,
+                         .results = batch->results,
+                         .sums = batch->operation == MP_CREATE_TRANSFERS ? batch->sums : NULL};
         MUST(mp_submit(world->ledger, &requests[i]) == MP_OK);
         MUST(oracle_apply(world, batch, first) == MP_OK);
         first = oracle_block_time(world->judge, now(world));
@@ -303,14 +337,16 @@ static void apply_again(struct world *world, struct batch *batch)
     apply(world, &batch, 1);
     for (uint32_t i = 0; i < batch->count; i++) {
         const mp_result *is = &batch->results[i];
-        uint32_t exists = batch->operation == MP_CREATE_ACCOUNTS ? MP_ACCOUNT_EXISTS : MP_TRANSFER_EXISTS;
+        uint32_t exists =
+            batch->operation == MP_CREATE_ACCOUNTS ? MP_ACCOUNT_EXISTS : MP_TRANSFER_EXISTS;
 
         if (is_linked(batch, i) || (i > 0 && is_linked(batch, i - 1))) {
             MUST(is->result != MP_CREATED || before[i].result != MP_CREATED);
         } else if (before[i].result == MP_CREATED) {
             MUST(is->result == exists && is->timestamp == before[i].timestamp);
             MUST(is->sequence == before[i].sequence || is->sequence == 0);
-        } else if (batch->operation != MP_CREATE_ACCOUNTS && mp_transfer_result_binds(before[i].result)) {
+        } else if (batch->operation != MP_CREATE_ACCOUNTS &&
+                   mp_transfer_result_binds(before[i].result)) {
             MUST(is->result == MP_TRANSFER_ID_ALREADY_FAILED && is->bound_code == before[i].result);
         }
     }
@@ -334,7 +370,8 @@ static void compare_history(mp_ledger *ledger, const oracle *judge, mp_id accoun
 {
     static mp_account_balance is[1024], ought[1024];
     static mp_transfer transfers[1024], expected_transfers[1024];
-    mp_account_filter filter = {.account_id = account, .limit = 1000, .flags = MP_FILTER_DEBITS | MP_FILTER_CREDITS};
+    mp_account_filter filter = {
+        .account_id = account, .limit = 1000, .flags = MP_FILTER_DEBITS | MP_FILTER_CREDITS};
     uint32_t count, expected;
 
     if (account % 2 == 0) filter.flags |= MP_FILTER_REVERSED;
@@ -354,7 +391,8 @@ static void compare_history(mp_ledger *ledger, const oracle *judge, mp_id accoun
     }
     MUST(mp_account_transfers(ledger, &filter, transfers, &count) == MP_OK);
     MUST(oracle_account_transfers(judge, &filter, expected_transfers, &expected) == MP_OK);
-    MUST(count == expected && memcmp(transfers, expected_transfers, count * sizeof *transfers) == 0);
+    MUST(count == expected &&
+         memcmp(transfers, expected_transfers, count * sizeof *transfers) == 0);
 }
 
 static void compare_changes(mp_ledger *ledger, const oracle *judge)
@@ -368,7 +406,8 @@ static void compare_changes(mp_ledger *ledger, const oracle *judge)
     MUST(count == expected);
     for (uint32_t i = 0; i < count; i++) {
         MUST(is[i].type == ought[i].type && is[i].timestamp == ought[i].timestamp &&
-             is[i].sequence == ought[i].sequence && is[i].transfer.amount == ought[i].transfer.amount);
+             is[i].sequence == ought[i].sequence &&
+             is[i].transfer.amount == ought[i].transfer.amount);
         MUST(memcmp(&is[i].debit, &ought[i].debit, sizeof is[i].debit) == 0);
     }
 }
@@ -377,7 +416,8 @@ static void compare_all(mp_ledger *ledger, const oracle *judge)
 {
     check_accounts(ledger, judge);
     compare_transfers(ledger, judge);
-    for (mp_id account = 1; account <= ACCOUNT_IDS; account++) compare_history(ledger, judge, account);
+    for (mp_id account = 1; account <= ACCOUNT_IDS; account++)
+        compare_history(ledger, judge, account);
     compare_changes(ledger, judge);
 }
 
@@ -421,8 +461,8 @@ static void verify(struct world *world)
     mp_verify_report report;
     mp_stats stats;
 
-    MUST(mp_verify(DIRECTORY, sim_env(world->sim), 32u << 20, TEMPORARY, on_problem, NULL, NULL, &report) ==
-         MP_OK);
+    MUST(mp_verify(DIRECTORY, sim_env(world->sim), 32u << 20, TEMPORARY, on_problem, NULL, NULL,
+                   &report) == MP_OK);
     MUST(report.problems == 0);
     oracle_stats(world->judge, &stats);
     MUST(report.accounts == stats.accounts && report.transfers == stats.transfers &&
@@ -460,7 +500,9 @@ static void play(struct world *world, struct input *input)
             continue;
         case 7:
             for (unsigned j = 0; j < REQUESTS_MAX; j++) {
-                batch_read(world, input, j == 1 && op > 127 ? MP_UPDATE_ACCOUNTS : MP_CREATE_TRANSFERS, &batches[j]);
+                batch_read(world, input,
+                           j == 1 && op > 127 ? MP_UPDATE_ACCOUNTS : MP_CREATE_TRANSFERS,
+                           &batches[j]);
                 several[j] = &batches[j];
             }
             apply(world, several, REQUESTS_MAX);

@@ -1,8 +1,9 @@
-/* Damages the files of a small ledger and opens it. Nothing may crash, hang or leak; and one damage alone must either be
- * refused or do no harm.
+/* Damages the files of a small ledger and opens it. Nothing may crash, hang or leak; and one damage
+ * alone must either be refused or do no harm.
  *
- * The first byte chooses the ledger and how it is opened. Then each byte names a damage, followed by its operands. One of
- * them makes all checksums right again, so that what was damaged before it reaches the decoders. */
+ * The first byte chooses the ledger and how it is opened. Then each byte names a damage, followed
+ * by its operands. One of them makes all checksums right again, so that what was damaged before it
+ * reaches the decoders. */
 #include "input.h"
 #include "resum.h"
 #include "sim_env.h"
@@ -87,21 +88,28 @@ static void book(mp_ledger *ledger, mp_transfer transfer)
     if (transfer.pending_id == 0 || (transfer.flags & MP_TRANSFER_PENDING) != 0) {
         transfer.ledger = transfer.code = 1;
         if (transfer.debit_account_id == 0) transfer.debit_account_id = 1 + transfer.id % ACCOUNTS;
-        if (transfer.credit_account_id == 0) transfer.credit_account_id = 1 + (transfer.id + 3) % ACCOUNTS;
+        if (transfer.credit_account_id == 0)
+            transfer.credit_account_id = 1 + (transfer.id + 3) % ACCOUNTS;
     }
-    MUST(mp_create_transfers(ledger, &transfer, 1, &result) == MP_OK && result.result == MP_CREATED);
+    MUST(mp_create_transfers(ledger, &transfer, 1, &result) == MP_OK &&
+         result.result == MP_CREATED);
 }
 
 static void make_history(mp_ledger *ledger)
 {
     mp_account accounts[ACCOUNTS];
     mp_result results[ACCOUNTS];
-    mp_transfer imported[2] = {{.id = 1, .flags = MP_TRANSFER_IMPORTED, .timestamp = 1000},
-                               {.id = 2, .flags = MP_TRANSFER_IMPORTED, .timestamp = 2000, .user_data_128 = 9}};
+    mp_transfer imported[2] = {
+        {.id = 1, .flags = MP_TRANSFER_IMPORTED, .timestamp = 1000},
+        {.id = 2, .flags = MP_TRANSFER_IMPORTED, .timestamp = 2000, .user_data_128 = 9}};
 
     for (unsigned i = 0; i < ACCOUNTS; i++) {
-        accounts[i] = (mp_account){
-            .id = i + 1, .ledger = 1, .code = 1, .flags = MP_ACCOUNT_IMPORTED, .timestamp = i + 1, .user_data_64 = i};
+        accounts[i] = (mp_account){.id = i + 1,
+                                   .ledger = 1,
+                                   .code = 1,
+                                   .flags = MP_ACCOUNT_IMPORTED,
+                                   .timestamp = i + 1,
+                                   .user_data_64 = i};
     }
     MUST(mp_create_accounts(ledger, accounts, ACCOUNTS, results) == MP_OK);
     for (unsigned i = 0; i < 2; i++) {
@@ -110,40 +118,71 @@ static void make_history(mp_ledger *ledger)
         imported[i].amount = 100;
         imported[i].ledger = imported[i].code = 1;
     }
-    MUST(mp_create_transfers(ledger, imported, 2, results) == MP_OK && results[1].result == MP_CREATED);
+    MUST(mp_create_transfers(ledger, imported, 2, results) == MP_OK &&
+         results[1].result == MP_CREATED);
 }
 
 /* Every kind of record; from `first` on 16 ids are used. */
 static void make_records(mp_ledger *ledger, mp_id first)
 {
-    mp_transfer refused = {.id = first + 14, .debit_account_id = 99, .credit_account_id = 1, .amount = 1, .ledger = 1,
+    mp_transfer refused = {.id = first + 14,
+                           .debit_account_id = 99,
+                           .credit_account_id = 1,
+                           .amount = 1,
+                           .ledger = 1,
                            .code = 1};
-    mp_account_update update = {.id = first + 15, .account_id = 8, .flags_set = MP_ACCOUNT_FROZEN_DEBITS};
-    mp_request request = {.operation = MP_CREATE_TRANSFERS, .source = 7, .source_position = (uint64_t)first};
+    mp_account_update update = {
+        .id = first + 15, .account_id = 8, .flags_set = MP_ACCOUNT_FROZEN_DEBITS};
+    mp_request request = {
+        .operation = MP_CREATE_TRANSFERS, .source = 7, .source_position = (uint64_t)first};
     mp_result result;
 
     book(ledger, (mp_transfer){.id = first, .amount = 10});
-    book(ledger, (mp_transfer){.id = first + 1, .amount = 500, .flags = MP_TRANSFER_PENDING, .timeout = 60});
-    book(ledger, (mp_transfer){.id = first + 2, .pending_id = first + 1, .amount = 100,
+    book(ledger, (mp_transfer){
+                     .id = first + 1, .amount = 500, .flags = MP_TRANSFER_PENDING, .timeout = 60});
+    book(ledger, (mp_transfer){.id = first + 2,
+                               .pending_id = first + 1,
+                               .amount = 100,
                                .flags = MP_TRANSFER_POST_PENDING | MP_TRANSFER_KEEP_PENDING});
-    book(ledger, (mp_transfer){.id = first + 3, .pending_id = first + 1, .amount = 50,
-                               .flags = MP_TRANSFER_INCREASE_PENDING, .timeout = 90});
-    book(ledger, (mp_transfer){.id = first + 4, .pending_id = first + 1, .amount = 7, .flags = MP_TRANSFER_POST_PENDING});
+    book(ledger, (mp_transfer){.id = first + 3,
+                               .pending_id = first + 1,
+                               .amount = 50,
+                               .flags = MP_TRANSFER_INCREASE_PENDING,
+                               .timeout = 90});
+    book(ledger, (mp_transfer){.id = first + 4,
+                               .pending_id = first + 1,
+                               .amount = 7,
+                               .flags = MP_TRANSFER_POST_PENDING});
     book(ledger, (mp_transfer){.id = first + 5, .amount = 5, .flags = MP_TRANSFER_PENDING});
-    book(ledger, (mp_transfer){.id = first + 6, .pending_id = first + 5, .flags = MP_TRANSFER_VOID_PENDING});
-    book(ledger, (mp_transfer){.id = first + 7, .pending_id = first, .amount = 4, .flags = MP_TRANSFER_REVERSAL});
-    book(ledger, (mp_transfer){.id = first + 8, .pending_id = first, .amount = MP_AMOUNT_MAX,
+    book(ledger, (mp_transfer){
+                     .id = first + 6, .pending_id = first + 5, .flags = MP_TRANSFER_VOID_PENDING});
+    book(ledger,
+         (mp_transfer){
+             .id = first + 7, .pending_id = first, .amount = 4, .flags = MP_TRANSFER_REVERSAL});
+    book(ledger, (mp_transfer){.id = first + 8,
+                               .pending_id = first,
+                               .amount = MP_AMOUNT_MAX,
                                .flags = MP_TRANSFER_REVERSAL});
-    book(ledger, (mp_transfer){.id = first + 9, .amount = (mp_amount)1 << 63, .debit_account_id = 6,
-                               .credit_account_id = 7, .user_data_128 = 1});
-    book(ledger, (mp_transfer){.id = first + 10, .amount = (mp_amount)1 << 65, .debit_account_id = 6,
-                               .credit_account_id = 7, .flags = MP_TRANSFER_PENDING});
-    book(ledger, (mp_transfer){.id = first + 11, .amount = 3, .flags = MP_TRANSFER_PENDING, .timeout = 1});
-    book(ledger, (mp_transfer){.id = first + 12, .amount = 2, .flags = MP_TRANSFER_PENDING, .timeout = 1000});
-    book(ledger, (mp_transfer){.id = first + 13, .amount = 1, .user_data_64 = 5, .user_data_32 = 6});
+    book(ledger, (mp_transfer){.id = first + 9,
+                               .amount = (mp_amount)1 << 63,
+                               .debit_account_id = 6,
+                               .credit_account_id = 7,
+                               .user_data_128 = 1});
+    book(ledger, (mp_transfer){.id = first + 10,
+                               .amount = (mp_amount)1 << 65,
+                               .debit_account_id = 6,
+                               .credit_account_id = 7,
+                               .flags = MP_TRANSFER_PENDING});
+    book(ledger,
+         (mp_transfer){.id = first + 11, .amount = 3, .flags = MP_TRANSFER_PENDING, .timeout = 1});
+    book(ledger, (mp_transfer){
+                     .id = first + 12, .amount = 2, .flags = MP_TRANSFER_PENDING, .timeout = 1000});
+    book(ledger,
+         (mp_transfer){.id = first + 13, .amount = 1, .user_data_64 = 5, .user_data_32 = 6});
     MUST(mp_create_transfers(ledger, &refused, 1, &result) == MP_OK);
     MUST(mp_update_accounts(ledger, &update, 1, &result) == MP_OK && result.result == MP_CREATED);
-    update = (mp_account_update){.id = first + 16, .account_id = 8, .flags_clear = MP_ACCOUNT_FROZEN_DEBITS};
+    update = (mp_account_update){
+        .id = first + 16, .account_id = 8, .flags_clear = MP_ACCOUNT_FROZEN_DEBITS};
     MUST(mp_update_accounts(ledger, &update, 1, &result) == MP_OK && result.result == MP_CREATED);
     MUST(mp_execute(ledger, &request) == MP_OK);
 }
@@ -157,8 +196,12 @@ static void fill_segment(mp_ledger *ledger)
     mp_stats stats = {0};
 
     for (unsigned i = 0; i < MP_BATCH_MAX; i++) {
-        batch[i] = (mp_transfer){.id = id++, .debit_account_id = 1 + i % 4, .credit_account_id = 5 + i % 3,
-                                 .amount = 1, .ledger = 1, .code = 1};
+        batch[i] = (mp_transfer){.id = id++,
+                                 .debit_account_id = 1 + i % 4,
+                                 .credit_account_id = 5 + i % 3,
+                                 .amount = 1,
+                                 .ledger = 1,
+                                 .code = 1};
     }
     MUST(mp_create_transfers(ledger, batch, MP_BATCH_MAX, results) == MP_OK);
     while (stats.position < SEGMENT) {
@@ -185,7 +228,8 @@ static void note_file(struct model *model, const char *path)
     if (size < 0) return;
     MUST(model->file_count < FILES_MAX);
     snprintf(model->paths[model->file_count], PATH_BYTES, "%s", path);
-    for (uint32_t number = 0; number < pages; number++) used += page_is_used(model->sim, path, number);
+    for (uint32_t number = 0; number < pages; number++)
+        used += page_is_used(model->sim, path, number);
     for (uint32_t number = 0; number < pages; number++) {
         if (!page_is_used(model->sim, path, number)) continue;
         if (seen < PAGES_AT_ENDS || seen + PAGES_AT_ENDS >= used) {
@@ -277,7 +321,8 @@ static const char *some_file(const struct patient *patient, struct input *input)
 }
 
 /* Within the file as it is. */
-static void overwrite(const struct patient *patient, struct place at, const void *bytes, uint64_t length)
+static void overwrite(const struct patient *patient, struct place at, const void *bytes,
+                      uint64_t length)
 {
     int64_t size = sim_size(patient->sim, at.path);
 
@@ -298,11 +343,13 @@ static void damage_bytes(const struct patient *patient, struct input *input)
     overwrite(patient, at, bytes, length);
 }
 
-/* A number at an offset that is a multiple of its size becomes another one that is likely to hurt. */
+/* A number at an offset that is a multiple of its size becomes another one that is likely to hurt.
+ */
 static void damage_number(const struct patient *patient, struct input *input)
 {
-    static const uint64_t values[] = {0,          1,          2,          255,         UINT16_MAX,         UINT32_MAX,
-                                      UINT64_MAX, 1ull << 63, 1ull << 47, 1ull << 31, (1ull << 48) - 4096, 4096};
+    static const uint64_t values[] = {
+        0,          1,          2,          255,        UINT16_MAX,          UINT32_MAX,
+        UINT64_MAX, 1ull << 63, 1ull << 47, 1ull << 31, (1ull << 48) - 4096, 4096};
     struct place at = some_page(patient, input);
     uint8_t how = input_u8(input);
     unsigned length = 1u << how % 4;
@@ -380,7 +427,8 @@ static struct damages damage(const struct patient *patient, struct input *input)
 
 static void read_statement(mp_ledger *ledger, mp_id account, bool newest)
 {
-    mp_account_filter filter = {.account_id = account, .flags = MP_FILTER_DEBITS | MP_FILTER_CREDITS};
+    mp_account_filter filter = {.account_id = account,
+                                .flags = MP_FILTER_DEBITS | MP_FILTER_CREDITS};
     mp_statement *statement;
     mp_statement_row rows[16];
     uint32_t count = 1;
@@ -394,7 +442,8 @@ static void read_statement(mp_ledger *ledger, mp_id account, bool newest)
     }
     mp_statement_close(statement);
     if (status == MP_OK && count == 0) return;
-    if (mp_statement_open(ledger, &filter, 0, rows[0].position, &statement) == MP_OK) mp_statement_close(statement);
+    if (mp_statement_open(ledger, &filter, 0, rows[0].position, &statement) == MP_OK)
+        mp_statement_close(statement);
 }
 
 static void look_up(mp_ledger *ledger)
@@ -453,7 +502,8 @@ static void read_all(mp_ledger *ledger, uint64_t now)
     read_log(ledger);
     for (mp_id account = 1; account <= ACCOUNTS; account++) {
         read_statement(ledger, account, account % 2 == 0);
-        for (unsigned i = 0; i < 6; i++) (void)!mp_balance_at(ledger, account, i < 3 ? i * 1000 : now - i * 400000000, &balance);
+        for (unsigned i = 0; i < 6; i++)
+            (void)!mp_balance_at(ledger, account, i < 3 ? i * 1000 : now - i * 400000000, &balance);
     }
     mp_read_stats(ledger, &stats);
     for (unsigned i = 0; mp_notice(ledger, i) != NULL; i++)
@@ -480,7 +530,8 @@ static void open_and_read(const struct patient *patient, struct damages damages)
     MUST(mp_close(ledger) == MP_OK);
 }
 
-static void open_and_write(const struct patient *patient, struct damages damages, unsigned flags, bool book_more)
+static void open_and_write(const struct patient *patient, struct damages damages, unsigned flags,
+                           bool book_more)
 {
     mp_options options = options_of(patient->sim, flags);
     mp_ledger *ledger;
@@ -489,7 +540,11 @@ static void open_and_write(const struct patient *patient, struct damages damages
     if (damages.count <= 1 && !damages.resummed) check_books(ledger, patient->model);
     read_all(ledger, sim_settings(patient->sim)->real_ns);
     if (book_more && !damages.resummed) {
-        mp_transfer transfer = {.id = 400, .debit_account_id = 1, .credit_account_id = 2, .amount = 1, .ledger = 1,
+        mp_transfer transfer = {.id = 400,
+                                .debit_account_id = 1,
+                                .credit_account_id = 2,
+                                .amount = 1,
+                                .ledger = 1,
                                 .code = 1};
         mp_result result;
 
@@ -500,15 +555,16 @@ static void open_and_write(const struct patient *patient, struct damages damages
     if (mp_open(DIRECTORY, &options, &ledger) == MP_OK) {
         (void)mp_close(ledger);
     } else {
-        MUST(damages.resummed); /* what could be opened, and was sealed and closed, can be opened again */
+        MUST(damages.resummed); /* what could be opened, and was sealed and closed, can be opened
+                                   again */
     }
 }
 
 static void verify(const struct patient *patient, struct damages damages)
 {
     mp_verify_report report;
-    mp_status status =
-        mp_verify(DIRECTORY, sim_env(patient->sim), 32u << 20, TEMPORARY, NULL, NULL, NULL, &report);
+    mp_status status = mp_verify(DIRECTORY, sim_env(patient->sim), 32u << 20, TEMPORARY, NULL, NULL,
+                                 NULL, &report);
 
     MUST(damages.count > 0 || (status == MP_OK && report.problems == 0));
 }
@@ -524,7 +580,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     damages = damage(&patient, &input);
     open_and_read(&patient, damages);
     if ((how & 8) != 0) verify(&patient, damages);
-    if ((how & 16) == 0) open_and_write(&patient, damages, (how & 32) == 0 ? MP_OPEN_NO_RING : 0, (how & 64) != 0);
+    if ((how & 16) == 0)
+        open_and_write(&patient, damages, (how & 32) == 0 ? MP_OPEN_NO_RING : 0, (how & 64) != 0);
     sim_free(patient.sim);
     return 0;
 }

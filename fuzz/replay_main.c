@@ -1,5 +1,5 @@
-/* Runs a fuzz harness once over each file given, and over each file of each directory given: so that what was found
- * once is tested for ever, without a fuzzer. Ends with 1 if there was none. */
+/* Runs a fuzz harness once over each file given, and over each file of each directory given: so
+ * that what was found once is tested for ever, without a fuzzer. Ends with 1 if there was none. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,7 +30,10 @@ static void run_file(const char *path)
     runs++;
 }
 
-static int compare(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+static int compare(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
 
 static void run_directory(const char *path)
 {
@@ -52,7 +55,8 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         struct stat status;
 
-        if (stat(argv[i], &status) == 0 && S_ISDIR(status.st_mode)) run_directory(argv[i]);
+        if (stat(argv[i], &status) == 0 && S_ISDIR(status.st_mode))
+            run_directory(argv[i]);
         else
             run_file(argv[i]);
     }

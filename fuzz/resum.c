@@ -34,7 +34,8 @@ static void file_read(const struct file *file, uint64_t offset, void *to, size_t
 static void file_write(const struct file *file, uint64_t offset, const void *from, size_t length)
 {
     if (offset < file->size) {
-        sim_write_file(file->sim, file->path, from, (size_t)min_u64(length, file->size - offset), offset);
+        sim_write_file(file->sim, file->path, from, (size_t)min_u64(length, file->size - offset),
+                       offset);
     }
 }
 
@@ -56,7 +57,8 @@ static uint64_t base_of(uint32_t ordinal)
 {
     uint64_t base = 0;
 
-    for (uint32_t i = 1; i < ordinal && i < 64; i++) base += i > 4 ? SEGMENT_MAX : SEGMENT_FIRST << (i - 1);
+    for (uint32_t i = 1; i < ordinal && i < 64; i++)
+        base += i > 4 ? SEGMENT_MAX : SEGMENT_FIRST << (i - 1);
     return base;
 }
 
@@ -98,7 +100,8 @@ static uint32_t resum_block(const struct file *file, uint64_t base, uint64_t off
     file_read(file, offset, &header, sizeof header);
     if (header.magic != BLOCK_MAGIC) return 0;
     pages = header.pages;
-    if (pages == 0 || pages > BLOCK_PAGES_MAX || pages > (size - FOOTER_SIZE - offset) / PAGE_SIZE) pages = 1;
+    if (pages == 0 || pages > BLOCK_PAGES_MAX || pages > (size - FOOTER_SIZE - offset) / PAGE_SIZE)
+        pages = 1;
     for (uint32_t number = 1; number < pages; number++) {
         uint64_t at = offset + (uint64_t)number * PAGE_SIZE;
 
@@ -174,7 +177,8 @@ void resum_all(struct sim *sim, const char *directory)
     mp_u128 prev_sum = 0;
 
     if (file_find(&file, sim, directory, "ledger.mp")) resum_slots(&file);
-    for (uint32_t number = 1; number <= 4; number++) { /* more than the ledgers here have of anything */
+    for (uint32_t number = 1; number <= 4;
+         number++) { /* more than the ledgers here have of anything */
         snprintf(name, sizeof name, "wal/%08u.wal", number);
         if (file_find(&file, sim, directory, name)) resum_segment(&file, number, &prev_sum);
         snprintf(name, sizeof name, "index/%08u.ids", number);

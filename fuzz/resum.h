@@ -1,4 +1,5 @@
-/* Makes the checksums and chain links of a ledger's files right again after damage, so that it reaches the decoders. */
+/* Makes the checksums and chain links of a ledger's files right again after damage, so that it
+ * reaches the decoders. */
 #ifndef FUZZ_RESUM_H
 #define FUZZ_RESUM_H
 

@@ -1,6 +1,7 @@
 #include "accounts.h"
 
-mp_status accounts_open(struct accounts *accounts, struct memory *memory, uint64_t max, const uint64_t *hash_secret)
+mp_status accounts_open(struct accounts *accounts, struct memory *memory, uint64_t max,
+                        const uint64_t *hash_secret)
 {
     mp_status status;
 
@@ -9,23 +10,29 @@ mp_status accounts_open(struct accounts *accounts, struct memory *memory, uint64
     accounts->max = (uint32_t)min_u64(max, UINT32_MAX - 1);
     status = slot_table_open(&accounts->table, memory, accounts->max, "the table of accounts");
     if (status == MP_OK) {
-        status = arena_reserve(&accounts->lines, memory, accounts->max * sizeof(struct account_line), "accounts");
+        status = arena_reserve(&accounts->lines, memory,
+                               accounts->max * sizeof(struct account_line), "accounts");
     }
     if (status == MP_OK) {
-        status = arena_reserve(&accounts->published, memory, accounts->max * sizeof(struct account_published),
-                               "published balances");
+        status =
+            arena_reserve(&accounts->published, memory,
+                          accounts->max * sizeof(struct account_published), "published balances");
     }
     if (status == MP_OK) {
-        status = arena_reserve(&accounts->cold, memory, accounts->max * sizeof(struct account_cold), "accounts");
+        status = arena_reserve(&accounts->cold, memory, accounts->max * sizeof(struct account_cold),
+                               "accounts");
     }
     if (status == MP_OK) {
-        status = arena_reserve(&accounts->rest, memory, accounts->max * sizeof(struct account_rest), "accounts");
+        status = arena_reserve(&accounts->rest, memory, accounts->max * sizeof(struct account_rest),
+                               "accounts");
     }
     if (status == MP_OK) {
-        status = arena_reserve(&accounts->wide, memory, accounts->max * sizeof(struct wide_sums), "wide sums");
+        status = arena_reserve(&accounts->wide, memory, accounts->max * sizeof(struct wide_sums),
+                               "wide sums");
     }
     if (status == MP_OK) {
-        status = arena_reserve(&accounts->chunks, memory, accounts->max * (uint64_t)384, "jump pointers");
+        status = arena_reserve(&accounts->chunks, memory, accounts->max * (uint64_t)384,
+                               "jump pointers");
     }
     if (status != MP_OK) accounts_close(accounts);
     return status;
@@ -49,15 +56,19 @@ mp_status accounts_prepare(struct accounts *accounts, uint64_t more, uint64_t to
     mp_status status = chunks_prepare(accounts, min_u64(touched, count));
 
     if (count > accounts->max) {
-        return fail(MP_LIMIT, "accounts_max is %u and %u accounts exist: no room for %zu more", accounts->max,
-                    accounts->count, (size_t)more);
+        return fail(MP_LIMIT, "accounts_max is %u and %u accounts exist: no room for %zu more",
+                    accounts->max, accounts->count, (size_t)more);
     }
     if (status == MP_OK && more > 0) {
         status = slot_table_prepare(&accounts->table, more);
-        if (status == MP_OK) status = arena_commit(&accounts->lines, count * sizeof(struct account_line));
-        if (status == MP_OK) status = arena_commit(&accounts->published, count * sizeof(struct account_published));
-        if (status == MP_OK) status = arena_commit(&accounts->cold, count * sizeof(struct account_cold));
-        if (status == MP_OK) status = arena_commit(&accounts->rest, count * sizeof(struct account_rest));
+        if (status == MP_OK)
+            status = arena_commit(&accounts->lines, count * sizeof(struct account_line));
+        if (status == MP_OK)
+            status = arena_commit(&accounts->published, count * sizeof(struct account_published));
+        if (status == MP_OK)
+            status = arena_commit(&accounts->cold, count * sizeof(struct account_cold));
+        if (status == MP_OK)
+            status = arena_commit(&accounts->rest, count * sizeof(struct account_rest));
     }
     if (status == MP_OK && (large || accounts->near_wide)) {
         status = arena_commit(&accounts->wide, wide * sizeof(struct wide_sums));
@@ -79,7 +90,8 @@ uint32_t accounts_add(struct accounts *accounts, mp_id id, uint64_t hash, uint32
     return slot;
 }
 
-void account_details_set(struct accounts *accounts, uint32_t slot, const mp_account *account, uint64_t timestamp)
+void account_details_set(struct accounts *accounts, uint32_t slot, const mp_account *account,
+                         uint64_t timestamp)
 {
     struct account_cold *cold = account_cold(accounts, slot);
 
@@ -111,13 +123,15 @@ struct sums account_sums(const struct accounts *accounts, const struct account_l
     return sums;
 }
 
-static void set_wide_sums(struct accounts *accounts, struct account_line *line, const struct sums *sums)
+static void set_wide_sums(struct accounts *accounts, struct account_line *line,
+                          const struct sums *sums)
 {
     struct wide_sums *wide;
 
     if (line->wide == 0) {
         line->wide = ++accounts->wide_count;
-        MP_ASSERT(accounts->wide_count * sizeof *wide <= accounts->wide.committed); /* accounts_prepare */
+        MP_ASSERT(accounts->wide_count * sizeof *wide <=
+                  accounts->wide.committed); /* accounts_prepare */
     }
     wide = account_wide(accounts, line->wide - 1);
     for (int i = 0; i < SUMS; i++) {
@@ -142,8 +156,8 @@ void account_set_sums(struct accounts *accounts, struct account_line *line, cons
 
 #define VERSION_MASK 0xffffffffull
 
-void account_publish(struct accounts *accounts, uint32_t slot, const struct sums *sums, uint8_t flags, uint64_t last,
-                     uint64_t records_more)
+void account_publish(struct accounts *accounts, uint32_t slot, const struct sums *sums,
+                     uint8_t flags, uint64_t last, uint64_t records_more)
 {
     struct account_published *published = account_published(accounts, slot);
     const struct account_line *line = account_line(accounts, slot);
@@ -154,7 +168,8 @@ void account_publish(struct accounts *accounts, uint32_t slot, const struct sums
     mp_u128 all = sums->of[0] | sums->of[1] | sums->of[2] | sums->of[3];
     uint64_t words[SUMS];
 
-    atomic_store_explicit(&published->words[0], (head & ~VERSION_MASK) | (version & VERSION_MASK), memory_order_relaxed);
+    atomic_store_explicit(&published->words[0], (head & ~VERSION_MASK) | (version & VERSION_MASK),
+                          memory_order_relaxed);
     atomic_thread_fence(memory_order_release);
     if (last == 0) last = where & POSITION_MAX;
     for (int i = 0; i < SUMS; i++) words[i] = (uint64_t)sums->of[i];
@@ -163,18 +178,22 @@ void account_publish(struct accounts *accounts, uint32_t slot, const struct sums
 
         MP_ASSERT(line->wide != 0);
         for (int i = 0; i < SUMS; i++) {
-            atomic_store_explicit(&wide->published[2 * i], u128_low(sums->of[i]), memory_order_relaxed);
-            atomic_store_explicit(&wide->published[2 * i + 1], u128_high(sums->of[i]), memory_order_relaxed);
+            atomic_store_explicit(&wide->published[2 * i], u128_low(sums->of[i]),
+                                  memory_order_relaxed);
+            atomic_store_explicit(&wide->published[2 * i + 1], u128_high(sums->of[i]),
+                                  memory_order_relaxed);
         }
         words[0] = PUBLISHED_WIDE | (line->wide - 1);
     }
     atomic_store_explicit(&published->words[1], last | records << 48, memory_order_relaxed);
-    for (int i = 0; i < SUMS; i++) atomic_store_explicit(&published->words[2 + i], words[i], memory_order_relaxed);
+    for (int i = 0; i < SUMS; i++)
+        atomic_store_explicit(&published->words[2 + i], words[i], memory_order_relaxed);
     atomic_store_explicit(&published->words[6], u128_low(line->id), memory_order_relaxed);
     atomic_store_explicit(&published->words[7], u128_high(line->id), memory_order_relaxed);
     version++;
     atomic_store_explicit(&published->words[0],
-                          (version & VERSION_MASK) | (uint64_t)flags << 32 | (records >> 16) << 40, memory_order_release);
+                          (version & VERSION_MASK) | (uint64_t)flags << 32 | (records >> 16) << 40,
+                          memory_order_release);
 }
 
 static mp_id published_id(const struct account_published *published)
@@ -200,7 +219,8 @@ uint32_t accounts_find_shared(const struct accounts *accounts, mp_id id)
             slot = slot_table_next_shared(&accounts->table, &probe);
         }
         atomic_thread_fence(memory_order_acquire);
-        if ((version & 1) == 0 && atomic_load_explicit(&accounts->table.version, memory_order_relaxed) == version) {
+        if ((version & 1) == 0 &&
+            atomic_load_explicit(&accounts->table.version, memory_order_relaxed) == version) {
             return SLOT_NONE;
         }
     }
@@ -216,7 +236,8 @@ bool account_read(const struct accounts *accounts, uint32_t slot, struct account
 
         if ((head & 1) != 0) continue; /* being written: nanoseconds */
         words[0] = head;
-        for (int i = 1; i < 8; i++) words[i] = atomic_load_explicit(&published->words[i], memory_order_relaxed);
+        for (int i = 1; i < 8; i++)
+            words[i] = atomic_load_explicit(&published->words[i], memory_order_relaxed);
         for (int i = 0; i < SUMS; i++) {
             sums[2 * i] = words[2 + i];
             sums[2 * i + 1] = 0;
@@ -242,7 +263,8 @@ bool account_read(const struct accounts *accounts, uint32_t slot, struct account
     return out->id != 0;
 }
 
-void account_fill(const struct accounts *accounts, uint32_t slot, const struct account_view *view, mp_account *out)
+void account_fill(const struct accounts *accounts, uint32_t slot, const struct account_view *view,
+                  mp_account *out)
 {
     const struct account_cold *cold = account_cold(accounts, slot);
     const struct account_rest *rest = account_rest(accounts, slot);

@@ -1,7 +1,9 @@
-/* Accounts in RAM: 64 bytes that the writer works on, 64 bytes that readers see, 128 + 16 bytes that are rarely used.
+/* Accounts in RAM: 64 bytes that the writer works on, 64 bytes that readers see, 128 + 16 bytes
+ * that are rarely used.
  *
- * The writer's line runs ahead of what is durable; the published line follows when a block is. A slot is an account's
- * ordinal of creation, from 0. Sums of 2^63 and more are wide: their high halves lie in a side slot. */
+ * The writer's line runs ahead of what is durable; the published line follows when a block is. A
+ * slot is an account's ordinal of creation, from 0. Sums of 2^63 and more are wide: their high
+ * halves lie in a side slot. */
 #ifndef LEDGER_ACCOUNTS_H
 #define LEDGER_ACCOUNTS_H
 
@@ -37,10 +39,12 @@ struct account_published {
 };
 #define PUBLISHED_WIDE (1ull << 63)
 
-/* A digit of the account's skew-binary number of records: where a complete tree of 2^rank - 1 records begins. The stack
- * of digits is the chain of jump targets, newest first (E. W. Myers, "An applicative random-access stack", 1983). */
+/* A digit of the account's skew-binary number of records: where a complete tree of 2^rank - 1
+ * records begins. The stack of digits is the chain of jump targets, newest first (E. W. Myers, "An
+ * applicative random-access stack", 1983). */
 struct PACKED digit {
-    uint64_t low;  /* position / 32 (43 bits) | rank << 43 (6 bits) | coarse time's low 15 bits << 49 */
+    uint64_t
+        low; /* position / 32 (43 bits) | rank << 43 (6 bits) | coarse time's low 15 bits << 49 */
     uint32_t high; /* coarse time's next 32 bits; coarse time = timestamp / 2^16 */
 };
 #define DIGITS_INLINE 8
@@ -65,15 +69,16 @@ struct account_rest {
 };
 
 struct wide_sums {
-    uint64_t high[SUMS];          /* the writer's */
-    _Atomic uint64_t published[8]; /* the readers': low, high of each sum, under the account's version */
+    uint64_t high[SUMS]; /* the writer's */
+    _Atomic uint64_t
+        published[8]; /* the readers': low, high of each sum, under the account's version */
 };
 
 struct accounts {
     struct arena lines, published, cold, rest, wide, chunks;
     struct slot_table table;
     const uint64_t *hash_secret;
-    uint32_t count;                   /* created, undecided ones included */
+    uint32_t count; /* created, undecided ones included */
     uint32_t max;
     uint32_t wide_count;
     bool near_wide;                   /* some sum is 2^62 or more */
@@ -86,15 +91,17 @@ struct accounts {
 MP_MUST_USE mp_status accounts_open(struct accounts *accounts, struct memory *memory, uint64_t max,
                                     const uint64_t *hash_secret);
 void accounts_close(struct accounts *accounts);
-/* Room for `more` new accounts, for `touched` more digits, and for as many sums becoming wide when amounts are `large`
- * (2^48 or more) or some sum is near. MP_LIMIT. Between batches. */
-MP_MUST_USE mp_status accounts_prepare(struct accounts *accounts, uint64_t more, uint64_t touched, bool large);
+/* Room for `more` new accounts, for `touched` more digits, and for as many sums becoming wide when
+ * amounts are `large` (2^48 or more) or some sum is near. MP_LIMIT. Between batches. */
+MP_MUST_USE mp_status accounts_prepare(struct accounts *accounts, uint64_t more, uint64_t touched,
+                                       bool large);
 
 static inline struct account_line *account_line(const struct accounts *accounts, uint32_t slot)
 {
     return (struct account_line *)accounts->lines.base + slot;
 }
-static inline struct account_published *account_published(const struct accounts *accounts, uint32_t slot)
+static inline struct account_published *account_published(const struct accounts *accounts,
+                                                          uint32_t slot)
 {
     return (struct account_published *)accounts->published.base + slot;
 }
@@ -125,18 +132,20 @@ static inline uint32_t accounts_find(const struct accounts *accounts, mp_id id, 
 /* Adds an account (room was prepared); its line is zeroed but for id and ledger. */
 uint32_t accounts_add(struct accounts *accounts, mp_id id, uint64_t hash, uint32_t ledger);
 /* What stays as it was at creation: flags, user data, code, timestamp. */
-void account_details_set(struct accounts *accounts, uint32_t slot, const mp_account *account, uint64_t timestamp);
+void account_details_set(struct accounts *accounts, uint32_t slot, const mp_account *account,
+                         uint64_t timestamp);
 /* Undo of the newest accounts_add. */
 void accounts_remove_last(struct accounts *accounts, uint64_t hash);
 
 struct sums account_sums(const struct accounts *accounts, const struct account_line *line);
-void account_set_sums(struct accounts *accounts, struct account_line *line, const struct sums *sums);
+void account_set_sums(struct accounts *accounts, struct account_line *line,
+                      const struct sums *sums);
 
 /* What readers see of an account. */
 struct account_view {
     mp_id id;
     mp_balance balance;
-    uint64_t last;     /* log position of the newest record; 0 = none */
+    uint64_t last; /* log position of the newest record; 0 = none */
     uint64_t records;
     uint16_t flags;
 };
@@ -145,10 +154,11 @@ uint32_t accounts_find_shared(const struct accounts *accounts, mp_id id);
 /* Any thread: a consistent view of one account; false if nothing is published in that slot. */
 bool account_read(const struct accounts *accounts, uint32_t slot, struct account_view *out);
 /* The account as created, with the view's sums and flags. */
-void account_fill(const struct accounts *accounts, uint32_t slot, const struct account_view *view, mp_account *out);
+void account_fill(const struct accounts *accounts, uint32_t slot, const struct account_view *view,
+                  mp_account *out);
 /* Publishes: the writer only, within an odd `publications`. */
-void account_publish(struct accounts *accounts, uint32_t slot, const struct sums *sums, uint8_t flags,
-                     uint64_t last, uint64_t records_more);
+void account_publish(struct accounts *accounts, uint32_t slot, const struct sums *sums,
+                     uint8_t flags, uint64_t last, uint64_t records_more);
 
 /* --- pointers.c --- */
 /* Room for the digits of so many accounts that outgrow their place. */
@@ -157,12 +167,15 @@ struct jump {
     uint64_t previous, target; /* log positions; 0 = none */
     uint64_t target_time;      /* coarse */
 };
-/* All of an account's digits, newest first, out of the tables and back in. MP_LIMIT; MP_CORRUPT for too many. */
+/* All of an account's digits, newest first, out of the tables and back in. MP_LIMIT; MP_CORRUPT for
+ * too many. */
 void digits_save(const struct accounts *accounts, uint32_t slot, struct digit *digits);
-MP_MUST_USE mp_status digits_load(struct accounts *accounts, uint32_t slot, const struct digit *digits, unsigned count);
+MP_MUST_USE mp_status digits_load(struct accounts *accounts, uint32_t slot,
+                                  const struct digit *digits, unsigned count);
 /* Number of records in the account's chain. */
 uint64_t digits_count(const struct accounts *accounts, uint32_t slot);
 /* Adds the record at `position` to the account's chain and says where its pointers lead. */
-struct jump digits_push(struct accounts *accounts, uint32_t slot, uint64_t position, uint64_t timestamp);
+struct jump digits_push(struct accounts *accounts, uint32_t slot, uint64_t position,
+                        uint64_t timestamp);
 
 #endif

@@ -20,7 +20,8 @@ static uint32_t check_account_first(const struct applier *applier, const mp_acco
         if (event->timestamp == 0 || event->timestamp > TIME_MAX) {
             return MP_ACCOUNT_IMPORTED_EVENT_TIMESTAMP_OUT_OF_RANGE;
         }
-        if (event->timestamp >= applier->batch_time) return MP_ACCOUNT_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_ADVANCE;
+        if (event->timestamp >= applier->batch_time)
+            return MP_ACCOUNT_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_ADVANCE;
     }
     if (event->reserved != 0) return MP_ACCOUNT_RESERVED_FIELD;
     if ((event->flags & ~0xff) != 0) return MP_ACCOUNT_RESERVED_FLAG;
@@ -32,7 +33,8 @@ static uint32_t check_account_first(const struct applier *applier, const mp_acco
 /* 8 to 14, 26. */
 static uint32_t check_account_fields(const struct applier *applier, const mp_account *event)
 {
-    const uint16_t both = MP_ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS | MP_ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS;
+    const uint16_t both =
+        MP_ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS | MP_ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS;
     const struct newest *newest = &applier->ledger->newest;
 
     if ((event->flags & both) == both) return MP_ACCOUNT_FLAGS_ARE_MUTUALLY_EXCLUSIVE;
@@ -49,8 +51,8 @@ static uint32_t check_account_fields(const struct applier *applier, const mp_acc
     return 0;
 }
 
-static void account_record_write(struct applier *applier, const mp_account *event, uint32_t slot, uint64_t time,
-                                 uint64_t *sequence)
+static void account_record_write(struct applier *applier, const mp_account *event, uint32_t slot,
+                                 uint64_t time, uint64_t *sequence)
 {
     bool imported = (event->flags & MP_ACCOUNT_IMPORTED) != 0;
     uint64_t position;
@@ -115,7 +117,8 @@ static uint32_t check_update_first(const mp_account_update *event)
 
 static uint32_t check_update_fields(const mp_account_update *event)
 {
-    if ((event->flags_set & event->flags_clear) != 0) return MP_TRANSFER_FLAGS_ARE_MUTUALLY_EXCLUSIVE;
+    if ((event->flags_set & event->flags_clear) != 0)
+        return MP_TRANSFER_FLAGS_ARE_MUTUALLY_EXCLUSIVE;
     if (event->account_id == 0) return MP_TRANSFER_ACCOUNT_ID_MUST_NOT_BE_ZERO;
     if (event->account_id == MP_U128_MAX) return MP_TRANSFER_ACCOUNT_ID_MUST_NOT_BE_INT_MAX;
     if ((event->flags_set | event->flags_clear) == 0) return MP_TRANSFER_NOTHING_TO_UPDATE;
@@ -128,14 +131,15 @@ static bool is_empty(const struct sums *sums)
            sums->of[CREDITS_PENDING] == 0;
 }
 
-static void update_record_write(struct applier *applier, const mp_account_update *event, uint64_t hash, uint32_t slot,
-                                uint8_t flags_before, uint64_t time, const struct sums *sums, uint64_t *sequence)
+static void update_record_write(struct applier *applier, const mp_account_update *event,
+                                uint64_t hash, uint32_t slot, uint8_t flags_before, uint64_t time,
+                                const struct sums *sums, uint64_t *sequence)
 {
     struct account_line *line = account_line(&applier->ledger->accounts, slot);
     bool wide = (sums->of[0] | sums->of[1] | sums->of[2] | sums->of[3]) >> 64 != 0;
     uint64_t position;
-    struct update_record *record =
-        (struct update_record *)block_record(&applier->block, applier->tail, wide ? 5 : 4, &position);
+    struct update_record *record = (struct update_record *)block_record(
+        &applier->block, applier->tail, wide ? 5 : 4, &position);
 
     *record = (struct update_record){
         .kind = MP_RECORD_UPDATE,
@@ -194,7 +198,8 @@ struct outcome apply_update(struct applier *applier, const mp_account_update *ev
     if (slot == SLOT_NONE) return refused(MP_TRANSFER_ACCOUNT_NOT_FOUND);
     line = account_line(accounts, slot);
     sums = account_sums(accounts, line);
-    if ((event->flags_set & MP_ACCOUNT_CLOSED) != 0 && !is_empty(&sums)) return refused(MP_TRANSFER_ACCOUNT_NOT_EMPTY);
+    if ((event->flags_set & MP_ACCOUNT_CLOSED) != 0 && !is_empty(&sums))
+        return refused(MP_TRANSFER_ACCOUNT_NOT_EMPTY);
 
     undo_line(applier, slot);
     flags_before = line->flags;

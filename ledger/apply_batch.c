@@ -7,19 +7,23 @@ enum { AHEAD = 12 }; /* events between a prefetch and its use */
 struct chain {
     struct applier *applier;
     mp_result *results;
-    uint32_t count;   /* events of the batch */
+    uint32_t count; /* events of the batch */
     bool active;
     bool broken;
     uint32_t start;
 };
 
-enum { LINKED_EVENT_FAILED = 1, LINKED_EVENT_CHAIN_OPEN = 2 }; /* the same for all kinds of events */
+enum {
+    LINKED_EVENT_FAILED = 1,
+    LINKED_EVENT_CHAIN_OPEN = 2
+}; /* the same for all kinds of events */
 _Static_assert((int)LINKED_EVENT_FAILED == (int)MP_TRANSFER_LINKED_EVENT_FAILED, "");
 _Static_assert((int)LINKED_EVENT_FAILED == (int)MP_ACCOUNT_LINKED_EVENT_FAILED, "");
 _Static_assert((int)LINKED_EVENT_CHAIN_OPEN == (int)MP_TRANSFER_LINKED_EVENT_CHAIN_OPEN, "");
 _Static_assert((int)LINKED_EVENT_CHAIN_OPEN == (int)MP_ACCOUNT_LINKED_EVENT_CHAIN_OPEN, "");
 
-/* Before event i: opens a chain if it is linked; returns the code that decides it already, else 0. */
+/* Before event i: opens a chain if it is linked; returns the code that decides it already, else 0.
+ */
 static inline uint32_t chain_enter(struct chain *chain, uint32_t i, bool linked)
 {
     if (LIKELY(!linked && !chain->active)) return 0;
@@ -108,8 +112,8 @@ static void batch_end(struct applier *applier, uint32_t count)
     if (count > 0) applier->ledger->newest.time = applier->batch_time + count - 1;
 }
 
-void apply_accounts(struct applier *applier, const mp_account *events, uint32_t count, uint64_t time,
-                    mp_result *results)
+void apply_accounts(struct applier *applier, const mp_account *events, uint32_t count,
+                    uint64_t time, mp_result *results)
 {
     struct chain chain = {.applier = applier, .results = results, .count = count};
 
@@ -134,8 +138,9 @@ static void prefetch_transfer(const struct applier *applier, const struct event_
     if (hint->credit_slot != SLOT_NONE) PREFETCH_WRITE(account_line(accounts, hint->credit_slot));
 }
 
-void apply_transfers(struct applier *applier, const mp_transfer *events, uint32_t count, uint64_t time,
-                     const struct event_hint *hints, mp_result *results, mp_result_sums *sums)
+void apply_transfers(struct applier *applier, const mp_transfer *events, uint32_t count,
+                     uint64_t time, const struct event_hint *hints, mp_result *results,
+                     mp_result_sums *sums)
 {
     struct chain chain = {.applier = applier, .results = results, .count = count};
 
@@ -150,7 +155,8 @@ void apply_transfers(struct applier *applier, const mp_transfer *events, uint32_
         if (sums != NULL) applier->sums = &sums[i];
         if (LIKELY(judged)) outcome = apply_transfer(applier, &events[i], time + i, &hints[i]);
         chain_leave(&chain, i, linked, outcome.code);
-        if (UNLIKELY(outcome.code != MP_CREATED) && judged && mp_transfer_result_binds(outcome.code)) {
+        if (UNLIKELY(outcome.code != MP_CREATED) && judged &&
+            mp_transfer_result_binds(outcome.code)) {
             apply_bound_id(applier, events[i].id, hints[i].hash, outcome.code, time + i);
         }
         result_write(&results[i], &outcome, time + i);
@@ -158,8 +164,8 @@ void apply_transfers(struct applier *applier, const mp_transfer *events, uint32_
     batch_end(applier, count);
 }
 
-void apply_updates(struct applier *applier, const mp_account_update *events, uint32_t count, uint64_t time,
-                   mp_result *results)
+void apply_updates(struct applier *applier, const mp_account_update *events, uint32_t count,
+                   uint64_t time, mp_result *results)
 {
     struct chain chain = {.applier = applier, .results = results, .count = count};
 
@@ -172,7 +178,8 @@ void apply_updates(struct applier *applier, const mp_account_update *events, uin
         if (judged) outcome = apply_update(applier, &events[i], time + i);
         chain_leave(&chain, i, linked, outcome.code);
         if (outcome.code != MP_CREATED && judged && mp_transfer_result_binds(outcome.code)) {
-            apply_bound_id(applier, events[i].id, id_hash(applier->ledger->accounts.hash_secret, events[i].id),
+            apply_bound_id(applier, events[i].id,
+                           id_hash(applier->ledger->accounts.hash_secret, events[i].id),
                            outcome.code, time + i);
         }
         result_write(&results[i], &outcome, time + i);

@@ -17,7 +17,8 @@ static mp_amount record_released(const struct record_view *view)
     return released;
 }
 
-/* How a reservation that isn't open any more ended, and what was left of it then: its closing record says it all. */
+/* How a reservation that isn't open any more ended, and what was left of it then: its closing
+ * record says it all. */
 static bool closed_find(struct applier *applier, mp_id id, struct pending_target *target)
 {
     struct ids_probe probe;
@@ -67,16 +68,19 @@ struct pending_target pending_find(struct applier *applier, mp_id pending_id)
     }
     if (closed_find(applier, pending_id, &target)) return target;
     target.code = MP_TRANSFER_PENDING_TRANSFER_NOT_FOUND;
-    if (find_object(applier, pending_id, target.hash, &view) && view.record[0] == MP_RECORD_TRANSFER) {
+    if (find_object(applier, pending_id, target.hash, &view) &&
+        view.record[0] == MP_RECORD_TRANSFER) {
         const struct transfer_record *record = (const struct transfer_record *)view.record;
 
-        MP_ASSERT((record->flags & MP_TRANSFER_PENDING) == 0); /* it would be open, or its end in the index */
+        MP_ASSERT((record->flags & MP_TRANSFER_PENDING) ==
+                  0); /* it would be open, or its end in the index */
         target.code = MP_TRANSFER_PENDING_TRANSFER_NOT_PENDING;
     }
     return target;
 }
 
-uint32_t pending_check(struct applier *applier, const struct pending_target *target, const mp_transfer *event)
+uint32_t pending_check(struct applier *applier, const struct pending_target *target,
+                       const mp_transfer *event)
 {
     const struct accounts *accounts = &applier->ledger->accounts;
     const struct account_line *debit, *credit;
@@ -112,13 +116,15 @@ static uint32_t check_pending_id(const mp_transfer *event)
 }
 
 /* 33 to 35: open, and not due at this very time (the clock's, also for imported events). */
-static uint32_t check_open(const struct applier *applier, const struct pending_target *target, uint64_t time)
+static uint32_t check_open(const struct applier *applier, const struct pending_target *target,
+                           uint64_t time)
 {
     const struct reservation *reservation;
 
     if (target->code != 0) return target->code;
     reservation = reservation_at(&applier->ledger->reservations, target->slot);
-    if (reservation->expires != 0 && reservation->expires <= time) return MP_TRANSFER_PENDING_TRANSFER_EXPIRED;
+    if (reservation->expires != 0 && reservation->expires <= time)
+        return MP_TRANSFER_PENDING_TRANSFER_EXPIRED;
     return 0;
 }
 
@@ -138,8 +144,8 @@ static uint32_t resolve_amount(const mp_transfer *event, mp_amount left, mp_amou
 }
 
 /* Takes `release` off both accounts' pending sums and adds `post` to their posted ones. */
-static void settle(struct applier *applier, uint32_t debit_slot, uint32_t credit_slot, mp_amount release,
-                   mp_amount post, struct sums *debit, struct sums *credit)
+static void settle(struct applier *applier, uint32_t debit_slot, uint32_t credit_slot,
+                   mp_amount release, mp_amount post, struct sums *debit, struct sums *credit)
 {
     struct accounts *accounts = &applier->ledger->accounts;
     struct account_line *debit_line = account_line(accounts, debit_slot);
@@ -182,21 +188,25 @@ static void reservation_end(struct applier *applier, uint32_t slot)
 }
 
 /* A field given as 0 is the reservation's; sent again, 0 stands for it too. */
-static uint8_t inherit(const mp_transfer *event, const struct reservation *reservation, struct effect *effect)
+static uint8_t inherit(const mp_transfer *event, const struct reservation *reservation,
+                       struct effect *effect)
 {
     uint8_t inherited = 0;
 
-    effect->user_data_128 = event->user_data_128 != 0 ? event->user_data_128 : reservation->user_data_128;
-    effect->user_data_64 = event->user_data_64 != 0 ? event->user_data_64 : reservation->user_data_64;
-    effect->user_data_32 = event->user_data_32 != 0 ? event->user_data_32 : reservation->user_data_32;
+    effect->user_data_128 =
+        event->user_data_128 != 0 ? event->user_data_128 : reservation->user_data_128;
+    effect->user_data_64 =
+        event->user_data_64 != 0 ? event->user_data_64 : reservation->user_data_64;
+    effect->user_data_32 =
+        event->user_data_32 != 0 ? event->user_data_32 : reservation->user_data_32;
     if (effect->user_data_128 == reservation->user_data_128) inherited |= INHERITED_USER_DATA_128;
     if (effect->user_data_64 == reservation->user_data_64) inherited |= INHERITED_USER_DATA_64;
     if (effect->user_data_32 == reservation->user_data_32) inherited |= INHERITED_USER_DATA_32;
     return inherited;
 }
 
-static struct outcome resolve(struct applier *applier, const mp_transfer *event, uint64_t time, uint64_t hash,
-                              const struct pending_target *target, mp_amount amount)
+static struct outcome resolve(struct applier *applier, const mp_transfer *event, uint64_t time,
+                              uint64_t hash, const struct pending_target *target, mp_amount amount)
 {
     struct reservations *reservations = &applier->ledger->reservations;
     struct reservation *reservation = reservation_at(reservations, target->slot);
@@ -224,8 +234,8 @@ static struct outcome resolve(struct applier *applier, const mp_transfer *event,
     if (amount == target->left) effect.inherited |= TOOK_ALL;
     if (!keeps) effect.inherited |= CLOSES;
     undo_reservation(applier, target->slot);
-    settle(applier, target->debit_slot, target->credit_slot, keeps ? amount : target->left, is_void ? 0 : amount,
-           &debit, &credit);
+    settle(applier, target->debit_slot, target->credit_slot, keeps ? amount : target->left,
+           is_void ? 0 : amount, &debit, &credit);
     if (is_void) reopen(&applier->ledger->accounts, target);
     position = effect_write(applier, &effect, &debit, &credit, &outcome.sequence);
     store_48(reservation->last, position);
@@ -237,7 +247,8 @@ static struct outcome resolve(struct applier *applier, const mp_transfer *event,
     return outcome;
 }
 
-struct outcome apply_post_or_void(struct applier *applier, const mp_transfer *event, uint64_t time, uint64_t hash)
+struct outcome apply_post_or_void(struct applier *applier, const mp_transfer *event, uint64_t time,
+                                  uint64_t hash)
 {
     struct accounts *accounts = &applier->ledger->accounts;
     struct pending_target target;
@@ -250,7 +261,8 @@ struct outcome apply_post_or_void(struct applier *applier, const mp_transfer *ev
     code = pending_check(applier, &target, event);
     if (code == 0) code = resolve_amount(event, target.left, &amount);
     if (code == 0) code = check_open(applier, &target, time);
-    if (code == 0 && (event->flags & MP_TRANSFER_IMPORTED) != 0) code = check_imported_time(applier, event->timestamp);
+    if (code == 0 && (event->flags & MP_TRANSFER_IMPORTED) != 0)
+        code = check_imported_time(applier, event->timestamp);
     if (code == 0 && (event->flags & MP_TRANSFER_POST_PENDING) != 0) {
         const struct account_line *debit = account_line(accounts, target.debit_slot);
         const struct account_line *credit = account_line(accounts, target.credit_slot);
@@ -264,8 +276,9 @@ struct outcome apply_post_or_void(struct applier *applier, const mp_transfer *ev
 
 /* --- increases --- */
 
-static struct outcome increase(struct applier *applier, const mp_transfer *event, uint64_t time, uint64_t hash,
-                               const struct pending_target *target, struct sums *debit, struct sums *credit)
+static struct outcome increase(struct applier *applier, const mp_transfer *event, uint64_t time,
+                               uint64_t hash, const struct pending_target *target,
+                               struct sums *debit, struct sums *credit)
 {
     struct accounts *accounts = &applier->ledger->accounts;
     struct reservations *reservations = &applier->ledger->reservations;
@@ -306,7 +319,8 @@ static struct outcome increase(struct applier *applier, const mp_transfer *event
     return outcome;
 }
 
-struct outcome apply_increase(struct applier *applier, const mp_transfer *event, uint64_t time, uint64_t hash)
+struct outcome apply_increase(struct applier *applier, const mp_transfer *event, uint64_t time,
+                              uint64_t hash)
 {
     struct accounts *accounts = &applier->ledger->accounts;
     struct account_line *debit_line, *credit_line;

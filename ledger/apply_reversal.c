@@ -10,8 +10,10 @@ struct original {
     mp_amount reversed, left;
 };
 
-/* The newest reversal of a transfer: after a restart the index may hold older ones too. 0 = none. */
-uint64_t reversal_newest(struct applier *applier, mp_id original, uint64_t hash, mp_amount *reversed)
+/* The newest reversal of a transfer: after a restart the index may hold older ones too. 0 = none.
+ */
+uint64_t reversal_newest(struct applier *applier, mp_id original, uint64_t hash,
+                         mp_amount *reversed)
 {
     struct ids_probe probe;
     uint64_t candidate = ids_first(&applier->ledger->ids, hash, ID_REVERSED, &probe);
@@ -33,8 +35,8 @@ uint64_t reversal_newest(struct applier *applier, mp_id original, uint64_t hash,
 
 static struct original original_find(struct applier *applier, mp_id id)
 {
-    const uint16_t not_posted = MP_TRANSFER_PENDING | MP_TRANSFER_VOID_PENDING | MP_TRANSFER_INCREASE_PENDING |
-                                MP_TRANSFER_REVERSAL;
+    const uint16_t not_posted = MP_TRANSFER_PENDING | MP_TRANSFER_VOID_PENDING |
+                                MP_TRANSFER_INCREASE_PENDING | MP_TRANSFER_REVERSAL;
     uint64_t hash = id_hash(applier->ledger->accounts.hash_secret, id);
     struct original original = {0};
     const struct transfer_record *record;
@@ -80,8 +82,9 @@ static uint32_t check_original(const struct accounts *accounts, const struct ori
     return *amount > original->left ? MP_TRANSFER_EXCEEDS_REVERSIBLE_AMOUNT : 0;
 }
 
-static uint32_t check_booking(const struct account_line *debit_line, const struct account_line *credit_line,
-                              const struct sums *debit, const struct sums *credit, mp_amount amount)
+static uint32_t check_booking(const struct account_line *debit_line,
+                              const struct account_line *credit_line, const struct sums *debit,
+                              const struct sums *credit, mp_amount amount)
 {
     uint32_t code = check_closed(debit_line, credit_line);
 
@@ -91,7 +94,8 @@ static uint32_t check_booking(const struct account_line *debit_line, const struc
     return code;
 }
 
-struct outcome apply_reversal(struct applier *applier, const mp_transfer *event, uint64_t time, uint64_t hash)
+struct outcome apply_reversal(struct applier *applier, const mp_transfer *event, uint64_t time,
+                              uint64_t hash)
 {
     struct accounts *accounts = &applier->ledger->accounts;
     struct account_line *debit_line, *credit_line;
@@ -103,7 +107,8 @@ struct outcome apply_reversal(struct applier *applier, const mp_transfer *event,
     uint32_t code;
 
     if (event->pending_id == 0) return refused(MP_TRANSFER_PENDING_ID_MUST_NOT_BE_ZERO);
-    if (event->pending_id == MP_U128_MAX) return refused(MP_TRANSFER_PENDING_ID_MUST_NOT_BE_INT_MAX);
+    if (event->pending_id == MP_U128_MAX)
+        return refused(MP_TRANSFER_PENDING_ID_MUST_NOT_BE_INT_MAX);
     if (event->pending_id == event->id) return refused(MP_TRANSFER_PENDING_ID_MUST_BE_DIFFERENT);
     if (event->timeout != 0) return refused(MP_TRANSFER_TIMEOUT_RESERVED_FOR_PENDING_TRANSFER);
     original = original_find(applier, event->pending_id);
@@ -131,8 +136,10 @@ struct outcome apply_reversal(struct applier *applier, const mp_transfer *event,
         .flags = event->flags,
         .timestamp = time,
         .pending_id = event->pending_id,
-        .inherited = (uint8_t)((amount == original.left ? TOOK_ALL : 0) |
-                               (event->code == 0 || event->code == original.transfer_code ? INHERITED_CODE : 0)),
+        .inherited =
+            (uint8_t)((amount == original.left ? TOOK_ALL : 0) |
+                      (event->code == 0 || event->code == original.transfer_code ? INHERITED_CODE
+                                                                                 : 0)),
         .reversed = original.reversed + amount,
         .original = original.position,
     };

@@ -18,7 +18,8 @@ static uint32_t check_first(const struct applier *applier, const mp_transfer *ev
         if (event->timestamp == 0 || event->timestamp > TIME_MAX) {
             return MP_TRANSFER_IMPORTED_EVENT_TIMESTAMP_OUT_OF_RANGE;
         }
-        if (event->timestamp >= applier->batch_time) return MP_TRANSFER_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_ADVANCE;
+        if (event->timestamp >= applier->batch_time)
+            return MP_TRANSFER_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_ADVANCE;
     }
     if ((event->flags & ~KNOWN_FLAGS) != 0) return MP_TRANSFER_RESERVED_FLAG;
     if (event->id == 0) return MP_TRANSFER_ID_MUST_NOT_BE_ZERO;
@@ -55,15 +56,21 @@ static uint32_t check_company(uint16_t flags)
 /* 8 to 13, 17, 64, 19, 20. */
 static uint32_t check_fields(const mp_transfer *event)
 {
-    if (UNLIKELY(event->debit_account_id == 0)) return MP_TRANSFER_DEBIT_ACCOUNT_ID_MUST_NOT_BE_ZERO;
-    if (UNLIKELY(event->debit_account_id == MP_U128_MAX)) return MP_TRANSFER_DEBIT_ACCOUNT_ID_MUST_NOT_BE_INT_MAX;
-    if (UNLIKELY(event->credit_account_id == 0)) return MP_TRANSFER_CREDIT_ACCOUNT_ID_MUST_NOT_BE_ZERO;
-    if (UNLIKELY(event->credit_account_id == MP_U128_MAX)) return MP_TRANSFER_CREDIT_ACCOUNT_ID_MUST_NOT_BE_INT_MAX;
-    if (UNLIKELY(event->debit_account_id == event->credit_account_id)) return MP_TRANSFER_ACCOUNTS_MUST_BE_DIFFERENT;
+    if (UNLIKELY(event->debit_account_id == 0))
+        return MP_TRANSFER_DEBIT_ACCOUNT_ID_MUST_NOT_BE_ZERO;
+    if (UNLIKELY(event->debit_account_id == MP_U128_MAX))
+        return MP_TRANSFER_DEBIT_ACCOUNT_ID_MUST_NOT_BE_INT_MAX;
+    if (UNLIKELY(event->credit_account_id == 0))
+        return MP_TRANSFER_CREDIT_ACCOUNT_ID_MUST_NOT_BE_ZERO;
+    if (UNLIKELY(event->credit_account_id == MP_U128_MAX))
+        return MP_TRANSFER_CREDIT_ACCOUNT_ID_MUST_NOT_BE_INT_MAX;
+    if (UNLIKELY(event->debit_account_id == event->credit_account_id))
+        return MP_TRANSFER_ACCOUNTS_MUST_BE_DIFFERENT;
     if (UNLIKELY(event->pending_id != 0)) return MP_TRANSFER_PENDING_ID_MUST_BE_ZERO;
     if ((event->flags & MP_TRANSFER_PENDING) == 0) {
         if (UNLIKELY(event->timeout != 0)) return MP_TRANSFER_TIMEOUT_RESERVED_FOR_PENDING_TRANSFER;
-        if (UNLIKELY((event->flags & (MP_TRANSFER_CLOSING_DEBIT | MP_TRANSFER_CLOSING_CREDIT)) != 0)) {
+        if (UNLIKELY((event->flags & (MP_TRANSFER_CLOSING_DEBIT | MP_TRANSFER_CLOSING_CREDIT)) !=
+                     0)) {
             return MP_TRANSFER_CLOSING_TRANSFER_MUST_BE_PENDING;
         }
     }
@@ -79,7 +86,8 @@ static uint32_t check_accounts(const struct applier *applier, const mp_transfer 
 {
     uint32_t code;
 
-    if (UNLIKELY(debit->ledger != credit->ledger)) return MP_TRANSFER_ACCOUNTS_MUST_HAVE_THE_SAME_LEDGER;
+    if (UNLIKELY(debit->ledger != credit->ledger))
+        return MP_TRANSFER_ACCOUNTS_MUST_HAVE_THE_SAME_LEDGER;
     if (UNLIKELY(event->ledger != debit->ledger)) {
         return MP_TRANSFER_TRANSFER_MUST_HAVE_THE_SAME_LEDGER_AS_ACCOUNTS;
     }
@@ -108,25 +116,28 @@ static mp_amount room(mp_amount limit, mp_amount pending, mp_amount posted)
     return limit > used ? limit - used : 0;
 }
 
-static mp_amount balanced_amount(const mp_transfer *event, const struct sums *debit, const struct sums *credit)
+static mp_amount balanced_amount(const mp_transfer *event, const struct sums *debit,
+                                 const struct sums *credit)
 {
     mp_amount amount = event->amount;
 
     if ((event->flags & MP_TRANSFER_BALANCING_DEBIT) != 0) {
-        mp_amount most = room(debit->of[CREDITS_POSTED], debit->of[DEBITS_PENDING], debit->of[DEBITS_POSTED]);
+        mp_amount most =
+            room(debit->of[CREDITS_POSTED], debit->of[DEBITS_PENDING], debit->of[DEBITS_POSTED]);
 
         if (amount > most) amount = most;
     }
     if ((event->flags & MP_TRANSFER_BALANCING_CREDIT) != 0) {
-        mp_amount most = room(credit->of[DEBITS_POSTED], credit->of[CREDITS_PENDING], credit->of[CREDITS_POSTED]);
+        mp_amount most = room(credit->of[DEBITS_POSTED], credit->of[CREDITS_PENDING],
+                              credit->of[CREDITS_POSTED]);
 
         if (amount > most) amount = most;
     }
     return amount;
 }
 
-static void reservation_make(struct applier *applier, const mp_transfer *event, const struct effect *effect,
-                             uint64_t expires, uint64_t position)
+static void reservation_make(struct applier *applier, const mp_transfer *event,
+                             const struct effect *effect, uint64_t expires, uint64_t position)
 {
     struct reservations *reservations = &applier->ledger->reservations;
     uint32_t slot = reservations_add(reservations, event->id, effect->hash);
@@ -149,7 +160,8 @@ static void reservation_make(struct applier *applier, const mp_transfer *event, 
 
 /* Moves the amount and writes the record: nothing can fail from here on. */
 static struct outcome book(struct applier *applier, const mp_transfer *event, uint64_t time,
-                           const struct event_hint *hint, mp_amount amount, struct sums *debit, struct sums *credit)
+                           const struct event_hint *hint, mp_amount amount, struct sums *debit,
+                           struct sums *credit)
 {
     struct accounts *accounts = &applier->ledger->accounts;
     struct account_line *debit_line = account_line(accounts, hint->debit_slot);
@@ -201,8 +213,10 @@ static struct outcome apply_plain(struct applier *applier, const mp_transfer *ev
     uint32_t code = check_fields(event);
 
     if (code != 0) return refused(code);
-    if (UNLIKELY(hint->debit_slot == SLOT_NONE)) return refused(MP_TRANSFER_DEBIT_ACCOUNT_NOT_FOUND);
-    if (UNLIKELY(hint->credit_slot == SLOT_NONE)) return refused(MP_TRANSFER_CREDIT_ACCOUNT_NOT_FOUND);
+    if (UNLIKELY(hint->debit_slot == SLOT_NONE))
+        return refused(MP_TRANSFER_DEBIT_ACCOUNT_NOT_FOUND);
+    if (UNLIKELY(hint->credit_slot == SLOT_NONE))
+        return refused(MP_TRANSFER_CREDIT_ACCOUNT_NOT_FOUND);
     debit_line = account_line(accounts, hint->debit_slot);
     credit_line = account_line(accounts, hint->credit_slot);
     code = check_accounts(applier, event, hint, debit_line, credit_line);
@@ -224,9 +238,9 @@ static struct outcome apply_plain(struct applier *applier, const mp_transfer *ev
 
 static struct outcome apply_bind(const mp_transfer *event)
 {
-    mp_u128 fields = event->debit_account_id | event->credit_account_id | event->amount | event->pending_id |
-                     event->user_data_128 | event->user_data_64 | event->user_data_32 | event->timeout | event->ledger |
-                     event->code;
+    mp_u128 fields = event->debit_account_id | event->credit_account_id | event->amount |
+                     event->pending_id | event->user_data_128 | event->user_data_64 |
+                     event->user_data_32 | event->timeout | event->ledger | event->code;
 
     return refused(fields != 0 ? MP_TRANSFER_BIND_FIELDS_MUST_BE_ZERO : MP_TRANSFER_ID_BOUND);
 }
@@ -248,8 +262,10 @@ struct outcome apply_transfer(struct applier *applier, const mp_transfer *event,
     if ((event->flags & (MP_TRANSFER_POST_PENDING | MP_TRANSFER_VOID_PENDING)) != 0) {
         return apply_post_or_void(applier, event, time, hint->hash);
     }
-    if ((event->flags & MP_TRANSFER_INCREASE_PENDING) != 0) return apply_increase(applier, event, time, hint->hash);
-    if ((event->flags & MP_TRANSFER_REVERSAL) != 0) return apply_reversal(applier, event, time, hint->hash);
+    if ((event->flags & MP_TRANSFER_INCREASE_PENDING) != 0)
+        return apply_increase(applier, event, time, hint->hash);
+    if ((event->flags & MP_TRANSFER_REVERSAL) != 0)
+        return apply_reversal(applier, event, time, hint->hash);
     if ((event->flags & MP_TRANSFER_BIND_ID) != 0) return apply_bind(event);
     return apply_plain(applier, event, time, hint);
 }

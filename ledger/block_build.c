@@ -8,7 +8,8 @@ static struct page_trailer *trailer_of(struct tail *tail, uint64_t page_position
 
 static void page_begin(struct block *block, struct tail *tail)
 {
-    struct page_trailer *trailer = trailer_of(tail, block->position + (uint64_t)block->page * PAGE_SIZE);
+    struct page_trailer *trailer =
+        trailer_of(tail, block->position + (uint64_t)block->page * PAGE_SIZE);
 
     memset(trailer, 0, sizeof *trailer);
     trailer->time = block->time;
@@ -21,11 +22,12 @@ static void page_end(struct block *block, struct tail *tail)
     uint64_t position = block->position + (uint64_t)block->page * PAGE_SIZE;
 
     trailer_of(tail, position)->units_used = (uint16_t)block->units;
-    memset(tail_at(tail, position) + block->units * UNIT_SIZE, 0, (PAGE_UNITS - block->units) * UNIT_SIZE);
+    memset(tail_at(tail, position) + block->units * UNIT_SIZE, 0,
+           (PAGE_UNITS - block->units) * UNIT_SIZE);
 }
 
-void block_begin(struct block *block, struct tail *tail, uint64_t position, uint64_t room, uint64_t time,
-                 uint64_t sequence)
+void block_begin(struct block *block, struct tail *tail, uint64_t position, uint64_t room,
+                 uint64_t time, uint64_t sequence)
 {
     MP_ASSERT(!block->open && position % PAGE_SIZE == 0 && room >= PAGE_SIZE);
     *block = (struct block){
@@ -58,18 +60,16 @@ uint8_t *block_record(struct block *block, struct tail *tail, unsigned units, ui
     return tail_at(tail, at);
 }
 
-void block_close(struct block *block, struct tail *tail)
-{
-    page_end(block, tail);
-}
+void block_close(struct block *block, struct tail *tail) { page_end(block, tail); }
 
-mp_u128 block_end(struct block *block, struct tail *tail, const struct block_identity *identity, mp_u128 prev_sum,
-                  uint64_t mark, unsigned flags)
+mp_u128 block_end(struct block *block, struct tail *tail, const struct block_identity *identity,
+                  mp_u128 prev_sum, uint64_t mark, unsigned flags)
 {
     struct block_header *header = (struct block_header *)tail_at(tail, block->position);
 
     for (uint32_t page = 0; page <= block->page; page++) {
-        struct page_trailer *trailer = trailer_of(tail, block->position + (uint64_t)page * PAGE_SIZE);
+        struct page_trailer *trailer =
+            trailer_of(tail, block->position + (uint64_t)page * PAGE_SIZE);
 
         trailer->timeline_low = u128_low(identity->timeline);
         trailer->epoch = identity->epoch;

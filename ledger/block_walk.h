@@ -7,8 +7,8 @@
 static inline unsigned record_units(const uint8_t *record)
 {
     static const uint8_t units[8] = {
-        [MP_RECORD_ACCOUNT] = 3,  [MP_RECORD_TRANSFER] = 4, [MP_RECORD_EXPIRY] = 4,
-        [MP_RECORD_UPDATE] = 4,   [MP_RECORD_BOUND_ID] = 1, [MP_RECORD_INPUT_POSITION] = 1,
+        [MP_RECORD_ACCOUNT] = 3, [MP_RECORD_TRANSFER] = 4, [MP_RECORD_EXPIRY] = 4,
+        [MP_RECORD_UPDATE] = 4,  [MP_RECORD_BOUND_ID] = 1, [MP_RECORD_INPUT_POSITION] = 1,
     };
 
     return units[record[0] & 7] + (record[0] >= MP_RECORD_TRANSFER && record[0] <= MP_RECORD_UPDATE
@@ -17,7 +17,10 @@ static inline unsigned record_units(const uint8_t *record)
 }
 
 /* First record of a page of a block, and where its records end. */
-static inline unsigned page_first(uint32_t page) { return page == 0 ? sizeof(struct block_header) : 0; }
+static inline unsigned page_first(uint32_t page)
+{
+    return page == 0 ? sizeof(struct block_header) : 0;
+}
 
 /* Loads the two account slots that a record touches, SLOT_NONE for none. */
 static inline void record_slots(const uint8_t *record, uint32_t slots[2])

@@ -12,8 +12,8 @@ static uint64_t bytes_for(uint64_t buckets, uint64_t least, uint64_t committed)
     return round_up(bytes, step);
 }
 
-mp_status buckets_extend(struct arena *arena, uint64_t buckets, uint64_t part, uint64_t wanted, uint64_t least,
-                         uint64_t *grown)
+mp_status buckets_extend(struct arena *arena, uint64_t buckets, uint64_t part, uint64_t wanted,
+                         uint64_t least, uint64_t *grown)
 {
     uint64_t committed = atomic_load_explicit(&arena->committed, memory_order_relaxed);
     uint64_t bytes = 0;

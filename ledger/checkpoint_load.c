@@ -13,16 +13,16 @@ struct loader {
     struct checkpoint_start *start;
     uint64_t number;
     int file;
-    uint32_t chunks;    /* taken */
-    uint8_t *buffer;    /* READ_AHEAD_CHUNKS chunks */
+    uint32_t chunks; /* taken */
+    uint8_t *buffer; /* READ_AHEAD_CHUNKS chunks */
     bool ended;
     uint64_t accounts, reservations;
 };
 
 static mp_status unsound(const struct loader *loader, const char *what)
 {
-    return fail(MP_CORRUPT, "%s/checkpoint/%08" PRIu64 ".ckpt: chunk %u %s", loader->ledger->wal.directory,
-                loader->number, loader->chunks, what);
+    return fail(MP_CORRUPT, "%s/checkpoint/%08" PRIu64 ".ckpt: chunk %u %s",
+                loader->ledger->wal.directory, loader->number, loader->chunks, what);
 }
 
 static bool chunk_is_sound(const struct loader *loader, const uint8_t *chunk)
@@ -31,9 +31,9 @@ static bool chunk_is_sound(const struct loader *loader, const uint8_t *chunk)
     XXH3_state_t state;
 
     memcpy(&head, chunk, sizeof head);
-    if (head.magic != CHECKPOINT_MAGIC || head.version != FORMAT_VERSION || head.number != loader->chunks ||
-        head.checkpoint != loader->number || head.timeline != loader->ledger->wal.identity.timeline ||
-        head.bytes > CHUNK_PAYLOAD) {
+    if (head.magic != CHECKPOINT_MAGIC || head.version != FORMAT_VERSION ||
+        head.number != loader->chunks || head.checkpoint != loader->number ||
+        head.timeline != loader->ledger->wal.identity.timeline || head.bytes > CHUNK_PAYLOAD) {
         return false;
     }
     uint64_t sum = head.sum;
@@ -44,7 +44,8 @@ static bool chunk_is_sound(const struct loader *loader, const uint8_t *chunk)
     return XXH3_64bits_digest(&state) == sum;
 }
 
-static mp_status load_globals(struct loader *loader, const struct chunk_head *head, const uint8_t *payload)
+static mp_status load_globals(struct loader *loader, const struct chunk_head *head,
+                              const uint8_t *payload)
 {
     struct mp_ledger *ledger = loader->ledger;
     struct checkpoint_globals globals;
@@ -60,8 +61,8 @@ static mp_status load_globals(struct loader *loader, const struct chunk_head *he
     ledger->wal.last_time = globals.last_time;
     ledger->wal.last_block = globals.last_block;
     ledger->wal.last_epoch = globals.last_epoch;
-    ledger->newest = (struct newest){globals.newest_time, globals.newest_account, globals.newest_transfer,
-                                     globals.newest_other};
+    ledger->newest = (struct newest){globals.newest_time, globals.newest_account,
+                                     globals.newest_transfer, globals.newest_other};
     ledger->counters =
         (struct counters){globals.transfers, globals.updates, globals.expiries, globals.ids_bound};
     for (uint32_t i = 0; i < globals.sources; i++) {
@@ -73,7 +74,8 @@ static mp_status load_globals(struct loader *loader, const struct chunk_head *he
     return MP_OK;
 }
 
-static mp_status load_account(struct loader *loader, const struct account_item *item, const uint8_t *digits)
+static mp_status load_account(struct loader *loader, const struct account_item *item,
+                              const uint8_t *digits)
 {
     struct accounts *accounts = &loader->ledger->accounts;
     mp_account account = {.user_data_128 = item->user_data_128,
@@ -81,7 +83,8 @@ static mp_status load_account(struct loader *loader, const struct account_item *
                           .user_data_32 = item->user_data_32,
                           .code = item->code,
                           .flags = item->flags_created};
-    uint32_t slot = accounts_add(accounts, item->id, id_hash(accounts->hash_secret, item->id), item->ledger);
+    uint32_t slot =
+        accounts_add(accounts, item->id, id_hash(accounts->hash_secret, item->id), item->ledger);
     struct account_line *line = account_line(accounts, slot);
     struct sums sums;
 
@@ -93,13 +96,15 @@ static mp_status load_account(struct loader *loader, const struct account_item *
     return digits_load(accounts, slot, (const struct digit *)digits, item->digits);
 }
 
-static mp_status load_accounts(struct loader *loader, const struct chunk_head *head, const uint8_t *payload)
+static mp_status load_accounts(struct loader *loader, const struct chunk_head *head,
+                               const uint8_t *payload)
 {
     struct accounts *accounts = &loader->ledger->accounts;
     uint32_t at = 0;
     mp_status status = accounts_prepare(accounts, head->count, head->count, true);
 
-    if (status == MP_OK && head->first != accounts->count) return unsound(loader, "leaves out accounts");
+    if (status == MP_OK && head->first != accounts->count)
+        return unsound(loader, "leaves out accounts");
     for (uint32_t i = 0; i < head->count && status == MP_OK; i++) {
         struct account_item item;
 
@@ -116,7 +121,8 @@ static mp_status load_accounts(struct loader *loader, const struct chunk_head *h
     return status;
 }
 
-static mp_status load_reservations(struct loader *loader, const struct chunk_head *head, const uint8_t *payload)
+static mp_status load_reservations(struct loader *loader, const struct chunk_head *head,
+                                   const uint8_t *payload)
 {
     struct reservations *reservations = &loader->ledger->reservations;
     mp_status status = reservations_prepare(reservations, head->count);
@@ -130,8 +136,10 @@ static mp_status load_reservations(struct loader *loader, const struct chunk_hea
         uint32_t slot;
 
         memcpy(&item, payload + i * sizeof item, sizeof item);
-        if (item.debit_slot >= loader->ledger->accounts.count || item.credit_slot >= loader->ledger->accounts.count) {
-            continue; /* made after the accounts were copied: the log behind the checkpoint has both */
+        if (item.debit_slot >= loader->ledger->accounts.count ||
+            item.credit_slot >= loader->ledger->accounts.count) {
+            continue; /* made after the accounts were copied: the log behind the checkpoint has both
+                       */
         }
         slot = reservations_add(reservations, item.id, id_hash(reservations->hash_secret, item.id));
         reservation = reservation_at(reservations, slot);
@@ -152,7 +160,8 @@ static mp_status load_reservations(struct loader *loader, const struct chunk_hea
     return status;
 }
 
-static mp_status load_end(struct loader *loader, const struct chunk_head *head, const uint8_t *payload)
+static mp_status load_end(struct loader *loader, const struct chunk_head *head,
+                          const uint8_t *payload)
 {
     struct checkpoint_end end;
 
@@ -172,7 +181,8 @@ static mp_status load_chunk(struct loader *loader, const uint8_t *chunk)
     struct chunk_head head;
     mp_status status;
 
-    if (loader->ended || !chunk_is_sound(loader, chunk)) return unsound(loader, "fails its checksum");
+    if (loader->ended || !chunk_is_sound(loader, chunk))
+        return unsound(loader, "fails its checksum");
     memcpy(&head, chunk, sizeof head);
     switch (head.kind) {
     case CHUNK_START: status = load_globals(loader, &head, payload); break;
@@ -191,10 +201,12 @@ static mp_status load_file(struct loader *loader)
     mp_status status = MP_OK;
 
     while (status == MP_OK && !loader->ended) {
-        int64_t got = env->file_read(env->context, loader->file, loader->buffer, READ_AHEAD_CHUNKS * CHUNK_BYTES,
-                                     (uint64_t)loader->chunks * CHUNK_BYTES);
+        int64_t got =
+            env->file_read(env->context, loader->file, loader->buffer,
+                           READ_AHEAD_CHUNKS * CHUNK_BYTES, (uint64_t)loader->chunks * CHUNK_BYTES);
 
-        if (got < (int64_t)CHUNK_BYTES) return unsound(loader, got < 0 ? "can't be read" : "is missing");
+        if (got < (int64_t)CHUNK_BYTES)
+            return unsound(loader, got < 0 ? "can't be read" : "is missing");
         for (int64_t at = 0; at + CHUNK_BYTES <= got && status == MP_OK; at += CHUNK_BYTES) {
             status = load_chunk(loader, loader->buffer + at);
         }
@@ -218,7 +230,9 @@ static mp_status reset(struct mp_ledger *ledger)
     ledger->wal.last_block = 0;
     ledger->wal.last_epoch = 0;
     status = accounts_open(&ledger->accounts, &ledger->memory, accounts_max, secret);
-    if (status == MP_OK) status = reservations_open(&ledger->reservations, &ledger->memory, reservations_max, secret);
+    if (status == MP_OK)
+        status =
+            reservations_open(&ledger->reservations, &ledger->memory, reservations_max, secret);
     return status;
 }
 
@@ -230,7 +244,8 @@ static mp_status load_number(struct mp_ledger *ledger, uint64_t number, uint8_t 
     char path[PATH_MAX_BYTES];
     mp_status status;
 
-    snprintf(path, sizeof path, "%.4000s/checkpoint/%08" PRIu64 ".ckpt", ledger->wal.directory, number);
+    snprintf(path, sizeof path, "%.4000s/checkpoint/%08" PRIu64 ".ckpt", ledger->wal.directory,
+             number);
     loader.file = env->file_open(env->context, path, ledger->wal.direct ? MP_ENV_DIRECT : 0u);
     if (loader.file < 0) return unsound(&loader, "can't be opened");
     status = load_file(&loader);

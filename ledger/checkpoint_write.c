@@ -23,23 +23,29 @@ struct checkpoint {
     /* between helper and writer: whose turn it is says `slice` */
     _Atomic uint32_t slice;
     uint16_t kind;
-    uint64_t next;             /* slot to go on with */
-    bool last;                 /* nothing of this kind is left */
-    uint64_t copied_to;        /* log position up to which the copy may reflect records */
+    uint64_t next;      /* slot to go on with */
+    bool last;          /* nothing of this kind is left */
+    uint64_t copied_to; /* log position up to which the copy may reflect records */
 
     /* the helper's */
     enum phase phase;
     int file;
     uint32_t chunks;
-    uint64_t start;            /* S of this one */
-    uint64_t newest;           /* E */
+    uint64_t start;  /* S of this one */
+    uint64_t newest; /* E */
     uint64_t accounts, reservations;
-    uint64_t not_before;       /* boot ns: pace */
-    uint8_t *buffer;           /* one chunk, aligned */
+    uint64_t not_before; /* boot ns: pace */
+    uint8_t *buffer;     /* one chunk, aligned */
 };
 
-static struct chunk_head *chunk_head(struct checkpoint *checkpoint) { return (struct chunk_head *)checkpoint->buffer; }
-static uint8_t *payload(struct checkpoint *checkpoint) { return checkpoint->buffer + sizeof(struct chunk_head); }
+static struct chunk_head *chunk_head(struct checkpoint *checkpoint)
+{
+    return (struct chunk_head *)checkpoint->buffer;
+}
+static uint8_t *payload(struct checkpoint *checkpoint)
+{
+    return checkpoint->buffer + sizeof(struct chunk_head);
+}
 
 /* --- the writer's side --- */
 
@@ -93,15 +99,16 @@ static uint32_t copy_account(const struct accounts *accounts, uint32_t slot, uin
     };
 
     memcpy(item.sums, line->sums, sizeof item.sums);
-    if (line->wide != 0) memcpy(item.high, account_wide(accounts, line->wide - 1)->high, sizeof item.high);
+    if (line->wide != 0)
+        memcpy(item.high, account_wide(accounts, line->wide - 1)->high, sizeof item.high);
     memcpy(item.last, line->last, sizeof item.last);
     memcpy(to, &item, sizeof item);
     digits_save(accounts, slot, (struct digit *)(to + sizeof item));
     return (uint32_t)(sizeof item + item.digits * sizeof(struct digit));
 }
 
-static uint32_t copy_accounts(struct checkpoint *checkpoint, const struct accounts *accounts, uint8_t *to,
-                              uint32_t *bytes)
+static uint32_t copy_accounts(struct checkpoint *checkpoint, const struct accounts *accounts,
+                              uint8_t *to, uint32_t *bytes)
 {
     const uint32_t most = sizeof(struct account_item) + 64 * sizeof(struct digit);
     uint32_t count = 0;
@@ -115,7 +122,8 @@ static uint32_t copy_accounts(struct checkpoint *checkpoint, const struct accoun
     return count;
 }
 
-static uint32_t copy_reservations(struct checkpoint *checkpoint, const struct reservations *reservations, uint8_t *to,
+static uint32_t copy_reservations(struct checkpoint *checkpoint,
+                                  const struct reservations *reservations, uint8_t *to,
                                   uint32_t *bytes)
 {
     const uint32_t most = CHUNK_PAYLOAD / sizeof(struct reservation_item);
@@ -123,7 +131,8 @@ static uint32_t copy_reservations(struct checkpoint *checkpoint, const struct re
     uint32_t count = 0;
 
     for (; checkpoint->next < reservations->slots && count < most; checkpoint->next++) {
-        const struct reservation *reservation = reservation_at(reservations, (uint32_t)checkpoint->next);
+        const struct reservation *reservation =
+            reservation_at(reservations, (uint32_t)checkpoint->next);
         struct reservation_item *item = &items[count];
 
         if (reservation->id == 0) continue;
@@ -154,7 +163,8 @@ bool checkpoint_slice(struct mp_ledger *ledger)
     struct chunk_head *head;
     uint32_t bytes = 0, count;
 
-    if (checkpoint == NULL || atomic_load_explicit(&checkpoint->slice, memory_order_acquire) != SLICE_WANTED) {
+    if (checkpoint == NULL ||
+        atomic_load_explicit(&checkpoint->slice, memory_order_acquire) != SLICE_WANTED) {
         return false;
     }
     MP_ASSERT(!ledger->pump->applier.block.open && !ledger->pump->applier.in_chain);
@@ -163,8 +173,12 @@ bool checkpoint_slice(struct mp_ledger *ledger)
     head->first = checkpoint->next;
     switch (checkpoint->kind) {
     case CHUNK_START: count = copy_globals(ledger, payload(checkpoint), &bytes); break;
-    case CHUNK_ACCOUNTS: count = copy_accounts(checkpoint, &ledger->accounts, payload(checkpoint), &bytes); break;
-    default: count = copy_reservations(checkpoint, &ledger->reservations, payload(checkpoint), &bytes); break;
+    case CHUNK_ACCOUNTS:
+        count = copy_accounts(checkpoint, &ledger->accounts, payload(checkpoint), &bytes);
+        break;
+    default:
+        count = copy_reservations(checkpoint, &ledger->reservations, payload(checkpoint), &bytes);
+        break;
     }
     head->count = count;
     head->bytes = bytes;
@@ -176,9 +190,11 @@ bool checkpoint_slice(struct mp_ledger *ledger)
 
 /* --- the helper's side --- */
 
-static void path_of(const struct mp_ledger *ledger, uint64_t number, const char *suffix, char path[PATH_MAX_BYTES])
+static void path_of(const struct mp_ledger *ledger, uint64_t number, const char *suffix,
+                    char path[PATH_MAX_BYTES])
 {
-    snprintf(path, PATH_MAX_BYTES, "%.4000s/checkpoint/%08" PRIu64 ".ckpt%s", ledger->wal.directory, number, suffix);
+    snprintf(path, PATH_MAX_BYTES, "%.4000s/checkpoint/%08" PRIu64 ".ckpt%s", ledger->wal.directory,
+             number, suffix);
 }
 
 static void give_up(struct mp_ledger *ledger)
@@ -210,8 +226,9 @@ static bool write_chunk(struct mp_ledger *ledger, uint16_t kind)
     head->sum = 0;
     memset(payload(checkpoint) + head->bytes, 0, CHUNK_PAYLOAD - head->bytes);
     head->sum = XXH3_64bits(checkpoint->buffer, sizeof *head + head->bytes);
-    if (env->file_write(env->context, checkpoint->file, &piece, 1, (uint64_t)checkpoint->chunks * CHUNK_BYTES, false) !=
-        (int64_t)CHUNK_BYTES) {
+    if (env->file_write(env->context, checkpoint->file, &piece, 1,
+                        (uint64_t)checkpoint->chunks * CHUNK_BYTES,
+                        false) != (int64_t)CHUNK_BYTES) {
         return false;
     }
     checkpoint->chunks++;
@@ -261,13 +278,15 @@ static bool write_end(struct mp_ledger *ledger)
 {
     struct checkpoint *checkpoint = ledger->checkpoint;
     struct chunk_head *head = chunk_head(checkpoint);
-    struct checkpoint_end end = {checkpoint->newest, checkpoint->accounts, checkpoint->reservations};
+    struct checkpoint_end end = {checkpoint->newest, checkpoint->accounts,
+                                 checkpoint->reservations};
 
     memset(head, 0, sizeof *head);
     head->count = 1;
     head->bytes = sizeof end;
     memcpy(payload(checkpoint), &end, sizeof end);
-    return write_chunk(ledger, CHUNK_END) && ledger->env->file_sync(ledger->env->context, checkpoint->file) == 0;
+    return write_chunk(ledger, CHUNK_END) &&
+           ledger->env->file_sync(ledger->env->context, checkpoint->file) == 0;
 }
 
 static bool take_slice(struct mp_ledger *ledger)
@@ -309,7 +328,9 @@ static bool finish(struct mp_ledger *ledger)
     path_of(ledger, checkpoint->number, ".tmp", temporary);
     path_of(ledger, checkpoint->number, "", path);
     snprintf(directory, sizeof directory, "%.4000s/checkpoint", ledger->wal.directory);
-    if (env->rename(env->context, temporary, path) < 0 || env->dir_sync(env->context, directory) < 0) return false;
+    if (env->rename(env->context, temporary, path) < 0 ||
+        env->dir_sync(env->context, directory) < 0)
+        return false;
     if (checkpoint->number > 2) {
         path_of(ledger, checkpoint->number - 2, "", path);
         env->remove(env->context, path);
@@ -339,10 +360,13 @@ bool checkpoint_step(struct mp_ledger *ledger)
     if (ledger->env->boot_ns(ledger->env->context) < checkpoint->not_before) return false;
     switch (checkpoint->phase) {
     case PHASE_IDLE:
-        if (mark - atomic_load_explicit(&checkpoint->position, memory_order_relaxed) > max_u64(checkpoint->after, 2 * checkpoint->size)) worked = begin(ledger);
+        if (mark - atomic_load_explicit(&checkpoint->position, memory_order_relaxed) >
+            max_u64(checkpoint->after, 2 * checkpoint->size))
+            worked = begin(ledger);
         break;
     case PHASE_COPYING:
-        if (atomic_load_explicit(&checkpoint->slice, memory_order_acquire) == SLICE_WANTED) serve_slice(ledger);
+        if (atomic_load_explicit(&checkpoint->slice, memory_order_acquire) == SLICE_WANTED)
+            serve_slice(ledger);
         if (atomic_load_explicit(&checkpoint->slice, memory_order_acquire) != SLICE_READY) break;
         worked = true;
         if (!take_slice(ledger)) give_up(ledger);
@@ -367,7 +391,8 @@ uint64_t checkpoint_wait_ns(const struct mp_ledger *ledger)
 
 /* --- life --- */
 
-mp_status checkpoint_open(struct mp_ledger *ledger, uint64_t after, uint64_t number, uint64_t position, uint64_t size)
+mp_status checkpoint_open(struct mp_ledger *ledger, uint64_t after, uint64_t number,
+                          uint64_t position, uint64_t size)
 {
     struct checkpoint *checkpoint = calloc(1, sizeof *checkpoint);
 
@@ -404,5 +429,6 @@ void checkpoint_stats(const struct mp_ledger *ledger, mp_stats *out)
     if (checkpoint == NULL) return;
     out->checkpoint_position = atomic_load_explicit(&checkpoint->position, memory_order_relaxed);
     out->checkpoints = atomic_load_explicit(&checkpoint->finished, memory_order_relaxed);
-    out->checkpoint_running = atomic_load_explicit(&checkpoint->slice, memory_order_relaxed) != SLICE_NONE;
+    out->checkpoint_running =
+        atomic_load_explicit(&checkpoint->slice, memory_order_relaxed) != SLICE_NONE;
 }

@@ -1,9 +1,10 @@
-/* The time that blocks get: the wall clock, guarded against jumps by the time that has passed since boot. */
+/* The time that blocks get: the wall clock, guarded against jumps by the time that has passed since
+ * boot. */
 #include "pump.h"
 #include "stats.h"
 
 #define JUMP_MAX (60 * NS_PER_S)
-#define GAP_MAX (400 * 24 * 3600 * NS_PER_S)
+#define GAP_MAX  (400 * 24 * 3600 * NS_PER_S)
 
 void clock_open(struct mp_ledger *ledger)
 {
@@ -18,13 +19,16 @@ mp_status clock_check_opening(const struct mp_ledger *ledger)
     uint64_t now = ledger->env->real_ns(ledger->env->context);
     uint64_t newest = ledger->wal.last_time;
 
-    if (newest == 0 || (ledger->flags & MP_OPEN_ACCEPT_CLOCK) != 0 || now <= newest || now - newest <= GAP_MAX) {
+    if (newest == 0 || (ledger->flags & MP_OPEN_ACCEPT_CLOCK) != 0 || now <= newest ||
+        now - newest <= GAP_MAX) {
         return MP_OK;
     }
     return fail(MP_CLOCK,
-                "%s: the clock stands %llu days after the newest block; if it is right, open with --accept-clock "
+                "%s: the clock stands %llu days after the newest block; if it is right, open with "
+                "--accept-clock "
                 "(MP_OPEN_ACCEPT_CLOCK)",
-                ledger->wal.directory, (unsigned long long)((now - newest) / (24 * 3600 * NS_PER_S)));
+                ledger->wal.directory,
+                (unsigned long long)((now - newest) / (24 * 3600 * NS_PER_S)));
 }
 
 /* The clock as far as it is believed. */
@@ -41,7 +45,8 @@ static uint64_t clock_now(struct mp_ledger *ledger)
         return expected;
     }
     STAT_SET(ledger->stats.clock_held, 0);
-    if (accepted || real + JUMP_MAX >= expected) { /* a clock that was set back far is not believed to be new */
+    if (accepted ||
+        real + JUMP_MAX >= expected) { /* a clock that was set back far is not believed to be new */
         pump->clock_real = real;
         pump->clock_boot = boot;
     }
@@ -62,7 +67,8 @@ mp_status mp_clock_accept(mp_ledger *ledger)
     mp_status status = check_process(ledger);
 
     if (status != MP_OK) return status;
-    if (ledger->pump == NULL) return fail(MP_READ_ONLY, "a ledger opened for reading gives no times");
+    if (ledger->pump == NULL)
+        return fail(MP_READ_ONLY, "a ledger opened for reading gives no times");
     atomic_store_explicit(&ledger->pump->clock_accept, 1, memory_order_relaxed);
     return MP_OK;
 }

@@ -22,7 +22,8 @@ void undo_line(struct applier *applier, uint32_t slot)
     undo = undo_push(applier, UNDO_LINE);
     undo->slot = slot;
     undo->line = *account_line(accounts, slot);
-    if (undo->line.wide != 0) memcpy(undo->high, account_wide(accounts, undo->line.wide - 1)->high, sizeof undo->high);
+    if (undo->line.wide != 0)
+        memcpy(undo->high, account_wide(accounts, undo->line.wide - 1)->high, sizeof undo->high);
 }
 
 void undo_reservation(struct applier *applier, uint32_t slot)
@@ -33,7 +34,8 @@ void undo_reservation(struct applier *applier, uint32_t slot)
     undo = undo_push(applier, UNDO_RESERVATION);
     undo->slot = slot;
     undo->reservation = *reservation_at(&applier->ledger->reservations, slot);
-    MP_ASSERT((undo->reservation.flags & RESERVATION_WIDE) == 0 || sizeof undo->high >= sizeof(mp_u128));
+    MP_ASSERT((undo->reservation.flags & RESERVATION_WIDE) == 0 ||
+              sizeof undo->high >= sizeof(mp_u128));
     if ((undo->reservation.flags & RESERVATION_WIDE) != 0) {
         mp_amount left = reservation_left(&applier->ledger->reservations, &undo->reservation);
 
@@ -57,7 +59,8 @@ void chain_commit(struct applier *applier)
     for (uint32_t i = 0; i < applier->undo_count; i++) {
         const struct undo *undo = (const struct undo *)applier->undo.base + i;
 
-        if (undo->kind == UNDO_REMOVED) reservations_recycle(&applier->ledger->reservations, undo->slot);
+        if (undo->kind == UNDO_REMOVED)
+            reservations_recycle(&applier->ledger->reservations, undo->slot);
     }
     applier->in_chain = false;
 }
@@ -74,7 +77,8 @@ static void undo_line_back(struct accounts *accounts, const struct undo *undo)
     memcpy(line->last, undo->line.last, sizeof line->last);
     line->wide = undo->line.wide;
     line->flags = undo->line.flags;
-    if (line->wide != 0) memcpy(account_wide(accounts, line->wide - 1)->high, undo->high, sizeof undo->high);
+    if (line->wide != 0)
+        memcpy(account_wide(accounts, line->wide - 1)->high, undo->high, sizeof undo->high);
 }
 
 static void undo_reservation_back(struct reservations *reservations, const struct undo *undo)
@@ -108,7 +112,9 @@ static void undo_one(struct applier *applier, const struct undo *undo)
         reservations_recycle(&ledger->reservations, undo->slot);
         break;
     case UNDO_REMOVED: reservations_restore(&ledger->reservations, undo->slot); break;
-    case UNDO_ID_INSERT: ids_remove_last(&ledger->ids, undo->hash, undo->id.tag, undo->id.position); break;
+    case UNDO_ID_INSERT:
+        ids_remove_last(&ledger->ids, undo->hash, undo->id.tag, undo->id.position);
+        break;
     case UNDO_ID_REPLACE:
         ids_put_back(&ledger->ids, undo->hash, undo->id.tag, undo->id.to, undo->id.position);
         break;
@@ -131,15 +137,19 @@ void chain_undo(struct applier *applier)
 
 uint32_t check_closed(const struct account_line *debit, const struct account_line *credit)
 {
-    if (UNLIKELY((debit->flags & MP_ACCOUNT_CLOSED) != 0)) return MP_TRANSFER_DEBIT_ACCOUNT_ALREADY_CLOSED;
-    if (UNLIKELY((credit->flags & MP_ACCOUNT_CLOSED) != 0)) return MP_TRANSFER_CREDIT_ACCOUNT_ALREADY_CLOSED;
+    if (UNLIKELY((debit->flags & MP_ACCOUNT_CLOSED) != 0))
+        return MP_TRANSFER_DEBIT_ACCOUNT_ALREADY_CLOSED;
+    if (UNLIKELY((credit->flags & MP_ACCOUNT_CLOSED) != 0))
+        return MP_TRANSFER_CREDIT_ACCOUNT_ALREADY_CLOSED;
     return 0;
 }
 
 uint32_t check_frozen(const struct account_line *debit, const struct account_line *credit)
 {
-    if (UNLIKELY((debit->flags & MP_ACCOUNT_FROZEN_DEBITS) != 0)) return MP_TRANSFER_DEBIT_ACCOUNT_FROZEN;
-    if (UNLIKELY((credit->flags & MP_ACCOUNT_FROZEN_CREDITS) != 0)) return MP_TRANSFER_CREDIT_ACCOUNT_FROZEN;
+    if (UNLIKELY((debit->flags & MP_ACCOUNT_FROZEN_DEBITS) != 0))
+        return MP_TRANSFER_DEBIT_ACCOUNT_FROZEN;
+    if (UNLIKELY((credit->flags & MP_ACCOUNT_FROZEN_CREDITS) != 0))
+        return MP_TRANSFER_CREDIT_ACCOUNT_FROZEN;
     return 0;
 }
 
@@ -154,17 +164,21 @@ static bool overflows_with_pending(mp_u128 pending, mp_u128 posted, mp_u128 amou
 {
     mp_u128 sum;
 
-    return __builtin_add_overflow(pending, posted, &sum) || __builtin_add_overflow(sum, amount, &sum);
+    return __builtin_add_overflow(pending, posted, &sum) ||
+           __builtin_add_overflow(sum, amount, &sum);
 }
 
-uint32_t check_overflow(const struct sums *debit, const struct sums *credit, mp_amount amount, bool pending)
+uint32_t check_overflow(const struct sums *debit, const struct sums *credit, mp_amount amount,
+                        bool pending)
 {
-    mp_u128 all = debit->of[DEBITS_PENDING] | debit->of[DEBITS_POSTED] | credit->of[CREDITS_PENDING] |
-                  credit->of[CREDITS_POSTED] | amount;
+    mp_u128 all = debit->of[DEBITS_PENDING] | debit->of[DEBITS_POSTED] |
+                  credit->of[CREDITS_PENDING] | credit->of[CREDITS_POSTED] | amount;
 
     if (LIKELY(all >> 120 == 0)) return 0;
-    if (pending && overflows(debit->of[DEBITS_PENDING], amount)) return MP_TRANSFER_OVERFLOWS_DEBITS_PENDING;
-    if (pending && overflows(credit->of[CREDITS_PENDING], amount)) return MP_TRANSFER_OVERFLOWS_CREDITS_PENDING;
+    if (pending && overflows(debit->of[DEBITS_PENDING], amount))
+        return MP_TRANSFER_OVERFLOWS_DEBITS_PENDING;
+    if (pending && overflows(credit->of[CREDITS_PENDING], amount))
+        return MP_TRANSFER_OVERFLOWS_CREDITS_PENDING;
     if (overflows(debit->of[DEBITS_POSTED], amount)) return MP_TRANSFER_OVERFLOWS_DEBITS_POSTED;
     if (overflows(credit->of[CREDITS_POSTED], amount)) return MP_TRANSFER_OVERFLOWS_CREDITS_POSTED;
     if (overflows_with_pending(debit->of[DEBITS_PENDING], debit->of[DEBITS_POSTED], amount)) {
@@ -177,15 +191,18 @@ uint32_t check_overflow(const struct sums *debit, const struct sums *credit, mp_
 }
 
 /* Sums can't overflow here: check_overflow came before. */
-uint32_t check_limits(const struct account_line *debit, const struct account_line *credit, const struct sums *debit_sums,
-                      const struct sums *credit_sums, mp_amount amount)
+uint32_t check_limits(const struct account_line *debit, const struct account_line *credit,
+                      const struct sums *debit_sums, const struct sums *credit_sums,
+                      mp_amount amount)
 {
     if ((debit->flags & MP_ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS) != 0 &&
-        debit_sums->of[DEBITS_PENDING] + debit_sums->of[DEBITS_POSTED] + amount > debit_sums->of[CREDITS_POSTED]) {
+        debit_sums->of[DEBITS_PENDING] + debit_sums->of[DEBITS_POSTED] + amount >
+            debit_sums->of[CREDITS_POSTED]) {
         return MP_TRANSFER_EXCEEDS_CREDITS;
     }
     if ((credit->flags & MP_ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS) != 0 &&
-        credit_sums->of[CREDITS_PENDING] + credit_sums->of[CREDITS_POSTED] + amount > credit_sums->of[DEBITS_POSTED]) {
+        credit_sums->of[CREDITS_PENDING] + credit_sums->of[CREDITS_POSTED] + amount >
+            credit_sums->of[DEBITS_POSTED]) {
         return MP_TRANSFER_EXCEEDS_DEBITS;
     }
     return 0;
@@ -212,7 +229,8 @@ uint32_t check_imported_time(const struct applier *applier, uint64_t timestamp)
 {
     const struct mp_ledger *ledger = applier->ledger;
 
-    if (timestamp <= max_u64(ledger->newest.transfer, ledger->newest.other)) return MP_TRANSFER_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS;
+    if (timestamp <= max_u64(ledger->newest.transfer, ledger->newest.other))
+        return MP_TRANSFER_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS;
     if (timestamp <= ledger->newest.account && is_account_time(&ledger->accounts, timestamp)) {
         return MP_TRANSFER_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS;
     }
@@ -234,7 +252,8 @@ static void insert_id(struct applier *applier, uint64_t hash, enum id_tag tag, u
 }
 
 /* Enters a reversal as the newest one of its original, in place of the one before. */
-static void replace_reversed(struct applier *applier, const struct effect *effect, uint64_t position)
+static void replace_reversed(struct applier *applier, const struct effect *effect,
+                             uint64_t position)
 {
     struct ids *ids = &applier->ledger->ids;
     uint64_t hash = id_hash(applier->ledger->accounts.hash_secret, effect->pending_id);
@@ -259,17 +278,19 @@ static void replace_reversed(struct applier *applier, const struct effect *effec
     }
 }
 
-static unsigned effect_extensions(const struct effect *effect, const struct sums *debit, const struct sums *credit)
+static unsigned effect_extensions(const struct effect *effect, const struct sums *debit,
+                                  const struct sums *credit)
 {
-    mp_u128 pending = debit->of[DEBITS_PENDING] | debit->of[CREDITS_PENDING] | credit->of[DEBITS_PENDING] |
-                      credit->of[CREDITS_PENDING];
-    mp_u128 posted = debit->of[DEBITS_POSTED] | debit->of[CREDITS_POSTED] | credit->of[DEBITS_POSTED] |
-                     credit->of[CREDITS_POSTED];
+    mp_u128 pending = debit->of[DEBITS_PENDING] | debit->of[CREDITS_PENDING] |
+                      credit->of[DEBITS_PENDING] | credit->of[CREDITS_PENDING];
+    mp_u128 posted = debit->of[DEBITS_POSTED] | debit->of[CREDITS_POSTED] |
+                     credit->of[DEBITS_POSTED] | credit->of[CREDITS_POSTED];
     unsigned extensions = 0;
 
     if (pending != 0) extensions |= EXT_PENDING;
     if (effect->pending_id != 0) extensions |= EXT_RESERVATION;
-    if (effect->user_data_128 != 0 || (effect->flags & MP_TRANSFER_IMPORTED) != 0) extensions |= EXT_USER_DATA;
+    if (effect->user_data_128 != 0 || (effect->flags & MP_TRANSFER_IMPORTED) != 0)
+        extensions |= EXT_USER_DATA;
     if (effect->original != 0 || effect->released >= RELEASED_MAX) extensions |= EXT_REVERSAL;
     if (UNLIKELY(posted >> 64 != 0)) extensions |= EXT_POSTED_HIGH;
     if (UNLIKELY(pending >> 64 != 0)) extensions |= EXT_PENDING_HIGH;
@@ -280,7 +301,8 @@ static unsigned effect_extensions(const struct effect *effect, const struct sums
 static void write_reservation(uint8_t *at, const struct effect *effect)
 {
     struct ext_reservation *reservation = (struct ext_reservation *)at;
-    uint64_t released = (uint64_t)(effect->released < RELEASED_MAX ? effect->released : RELEASED_MAX);
+    uint64_t released =
+        (uint64_t)(effect->released < RELEASED_MAX ? effect->released : RELEASED_MAX);
 
     reservation->pending_id = effect->pending_id;
     reservation->left = u128_low(effect->left);
@@ -288,8 +310,8 @@ static void write_reservation(uint8_t *at, const struct effect *effect)
     memcpy(reservation->released, &released, sizeof reservation->released);
 }
 
-static void write_extensions(uint8_t *at, const struct effect *effect, unsigned extensions, const struct sums *debit,
-                             const struct sums *credit)
+static void write_extensions(uint8_t *at, const struct effect *effect, unsigned extensions,
+                             const struct sums *debit, const struct sums *credit)
 {
     if ((extensions & EXT_PENDING) != 0) {
         *(struct ext_pending *)at = (struct ext_pending){
@@ -311,7 +333,8 @@ static void write_extensions(uint8_t *at, const struct effect *effect, unsigned 
         mp_u128 value = effect->original != 0 ? effect->reversed : effect->released;
         struct ext_reversal *reversal = (struct ext_reversal *)at;
 
-        *reversal = (struct ext_reversal){.reversed = u128_low(value), .reversed_high = u128_high(value)};
+        *reversal =
+            (struct ext_reversal){.reversed = u128_low(value), .reversed_high = u128_high(value)};
         store_48(reversal->original, effect->original);
         at += UNIT_SIZE;
     }
@@ -328,13 +351,13 @@ static void write_extensions(uint8_t *at, const struct effect *effect, unsigned 
         at += UNIT_SIZE;
     }
     if ((extensions & EXT_AMOUNT_HIGH) != 0) {
-        *(struct ext_amount_high *)at =
-            (struct ext_amount_high){.amount = u128_high(effect->amount), .left = u128_high(effect->left)};
+        *(struct ext_amount_high *)at = (struct ext_amount_high){
+            .amount = u128_high(effect->amount), .left = u128_high(effect->left)};
     }
 }
 
-uint64_t effect_write(struct applier *applier, const struct effect *effect, const struct sums *debit,
-                      const struct sums *credit, uint64_t *sequence)
+uint64_t effect_write(struct applier *applier, const struct effect *effect,
+                      const struct sums *debit, const struct sums *credit, uint64_t *sequence)
 {
     struct mp_ledger *ledger = applier->ledger;
     struct account_line *debit_line = account_line(&ledger->accounts, effect->debit_slot);
@@ -365,7 +388,8 @@ uint64_t effect_write(struct applier *applier, const struct effect *effect, cons
     record->debit_credits_posted = u128_low(debit->of[CREDITS_POSTED]);
     record->credit_debits_posted = u128_low(credit->of[DEBITS_POSTED]);
     record->credit_credits_posted = u128_low(credit->of[CREDITS_POSTED]);
-    if (extensions != 0) write_extensions((uint8_t *)(record + 1), effect, extensions, debit, credit);
+    if (extensions != 0)
+        write_extensions((uint8_t *)(record + 1), effect, extensions, debit, credit);
 
     store_48(debit_line->last, position);
     store_48(credit_line->last, position);
@@ -376,7 +400,8 @@ uint64_t effect_write(struct applier *applier, const struct effect *effect, cons
         ledger->counters.transfers++;
     }
     if ((effect->inherited & CLOSES) != 0) {
-        insert_id(applier, id_hash(ledger->accounts.hash_secret, effect->pending_id), ID_CLOSED, position);
+        insert_id(applier, id_hash(ledger->accounts.hash_secret, effect->pending_id), ID_CLOSED,
+                  position);
     }
     if (effect->original != 0) replace_reversed(applier, effect, position);
     if (effect->kind == MP_RECORD_EXPIRY) {
@@ -386,7 +411,8 @@ uint64_t effect_write(struct applier *applier, const struct effect *effect, cons
     }
     if (applier->sums != NULL) {
         applier->sums->debit = (mp_balance){debit->of[0], debit->of[1], debit->of[2], debit->of[3]};
-        applier->sums->credit = (mp_balance){credit->of[0], credit->of[1], credit->of[2], credit->of[3]};
+        applier->sums->credit =
+            (mp_balance){credit->of[0], credit->of[1], credit->of[2], credit->of[3]};
     }
     return position;
 }

@@ -7,10 +7,7 @@
 
 static _Thread_local char last_error[1024];
 
-const char *mp_last_error(void)
-{
-    return last_error;
-}
+const char *mp_last_error(void) { return last_error; }
 
 mp_status fail(mp_status status, const char *format, ...)
 {
@@ -24,8 +21,9 @@ mp_status fail(mp_status status, const char *format, ...)
 
 void assert_failed(const char *what, const char *file, int line)
 {
-    fprintf(stderr, "micropay: broken invariant: %s (%s:%d); the ledger's files are untouched by this\n", what, file,
-            line);
+    fprintf(stderr,
+            "micropay: broken invariant: %s (%s:%d); the ledger's files are untouched by this\n",
+            what, file, line);
     abort();
 }
 
@@ -86,7 +84,4 @@ bool mp_transfer_result_binds(uint32_t result)
     }
 }
 
-const char *mp_version(void)
-{
-    return "0.1.0";
-}
+const char *mp_version(void) { return "0.1.0"; }

@@ -27,8 +27,10 @@ struct outcome exists_account(const struct applier *applier, const mp_account *e
     if (event->user_data_128 != MP_U128(cold->user_data_128[1], cold->user_data_128[0])) {
         return refused(MP_ACCOUNT_EXISTS_WITH_DIFFERENT_USER_DATA_128);
     }
-    if (event->user_data_64 != cold->user_data_64) return refused(MP_ACCOUNT_EXISTS_WITH_DIFFERENT_USER_DATA_64);
-    if (event->user_data_32 != rest->user_data_32) return refused(MP_ACCOUNT_EXISTS_WITH_DIFFERENT_USER_DATA_32);
+    if (event->user_data_64 != cold->user_data_64)
+        return refused(MP_ACCOUNT_EXISTS_WITH_DIFFERENT_USER_DATA_64);
+    if (event->user_data_32 != rest->user_data_32)
+        return refused(MP_ACCOUNT_EXISTS_WITH_DIFFERENT_USER_DATA_32);
     if (event->ledger != account_line(accounts, slot)->ledger) {
         return refused(MP_ACCOUNT_EXISTS_WITH_DIFFERENT_LEDGER);
     }
@@ -45,7 +47,8 @@ static bool amount_agrees(const mp_transfer *event, const struct record_view *vi
     if ((event->flags & (MP_TRANSFER_BALANCING_DEBIT | MP_TRANSFER_BALANCING_CREDIT)) != 0) {
         return event->amount >= recorded;
     }
-    if ((event->flags & MP_TRANSFER_VOID_PENDING) != 0) return event->amount == 0 || event->amount == recorded;
+    if ((event->flags & MP_TRANSFER_VOID_PENDING) != 0)
+        return event->amount == 0 || event->amount == recorded;
     if ((event->flags & (MP_TRANSFER_KEEP_PENDING | MP_TRANSFER_REVERSAL)) != 0) {
         return event->amount == MP_AMOUNT_MAX || event->amount == recorded;
     }
@@ -58,8 +61,8 @@ static bool amount_agrees(const mp_transfer *event, const struct record_view *vi
 /* Fields that may be given as 0 and are then taken from elsewhere. */
 static bool may_be_zero(uint16_t flags)
 {
-    return (flags & (MP_TRANSFER_POST_PENDING | MP_TRANSFER_VOID_PENDING | MP_TRANSFER_INCREASE_PENDING |
-                     MP_TRANSFER_REVERSAL)) != 0;
+    return (flags & (MP_TRANSFER_POST_PENDING | MP_TRANSFER_VOID_PENDING |
+                     MP_TRANSFER_INCREASE_PENDING | MP_TRANSFER_REVERSAL)) != 0;
 }
 
 /* user_data agrees when equal, or when 0 was given and the reservation's was taken. */
@@ -111,14 +114,16 @@ static uint32_t compare_transfer(const struct applier *applier, const mp_transfe
     if (event->ledger != debit->ledger && !(lax && event->ledger == 0)) {
         return MP_TRANSFER_EXISTS_WITH_DIFFERENT_LEDGER;
     }
-    if ((event->flags & MP_TRANSFER_REVERSAL) != 0) lax = (view->reservation->inherited & INHERITED_CODE) != 0;
-    if (event->code != record->code && !(lax && event->code == 0)) return MP_TRANSFER_EXISTS_WITH_DIFFERENT_CODE;
+    if ((event->flags & MP_TRANSFER_REVERSAL) != 0)
+        lax = (view->reservation->inherited & INHERITED_CODE) != 0;
+    if (event->code != record->code && !(lax && event->code == 0))
+        return MP_TRANSFER_EXISTS_WITH_DIFFERENT_CODE;
     return MP_TRANSFER_EXISTS;
 }
 
 /* The object with an id, and its sequence; 0 when the id is free. */
-static uint64_t find_with_sequence(struct applier *applier, mp_id id, uint64_t hash, struct record_view *view,
-                                   uint64_t *sequence)
+static uint64_t find_with_sequence(struct applier *applier, mp_id id, uint64_t hash,
+                                   struct record_view *view, uint64_t *sequence)
 {
     if (!find_object(applier, id, hash, view)) return 0;
     record_at(applier->ledger, &applier->fetch, view->position, view, sequence);
@@ -162,9 +167,12 @@ static uint32_t compare_update(const struct applier *applier, const mp_account_u
     if (event->account_id != account_line(&applier->ledger->accounts, record->slot)->id) {
         return MP_TRANSFER_EXISTS_WITH_DIFFERENT_ACCOUNT_ID;
     }
-    if (event->user_data_128 != record->user_data_128) return MP_TRANSFER_EXISTS_WITH_DIFFERENT_USER_DATA_128;
-    if (event->user_data_64 != record->user_data_64) return MP_TRANSFER_EXISTS_WITH_DIFFERENT_USER_DATA_64;
-    if (event->user_data_32 != record->user_data_32) return MP_TRANSFER_EXISTS_WITH_DIFFERENT_USER_DATA_32;
+    if (event->user_data_128 != record->user_data_128)
+        return MP_TRANSFER_EXISTS_WITH_DIFFERENT_USER_DATA_128;
+    if (event->user_data_64 != record->user_data_64)
+        return MP_TRANSFER_EXISTS_WITH_DIFFERENT_USER_DATA_64;
+    if (event->user_data_32 != record->user_data_32)
+        return MP_TRANSFER_EXISTS_WITH_DIFFERENT_USER_DATA_32;
     if (event->code != record->code) return MP_TRANSFER_EXISTS_WITH_DIFFERENT_CODE;
     return MP_TRANSFER_EXISTS;
 }
@@ -177,5 +185,6 @@ struct outcome exists_update(struct applier *applier, const mp_account_update *e
     if (find_with_sequence(applier, event->id, hash, &view, &sequence) == 0) return refused(0);
     if (view.record[0] == MP_RECORD_BOUND_ID) return already_failed(&view);
     if (view.record[0] != MP_RECORD_UPDATE) return refused(MP_TRANSFER_EXISTS_WITH_DIFFERENT_FLAGS);
-    return existing(compare_update(applier, event, (const struct update_record *)view.record), &view, sequence);
+    return existing(compare_update(applier, event, (const struct update_record *)view.record),
+                    &view, sequence);
 }

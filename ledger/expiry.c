@@ -1,8 +1,10 @@
-/* The order in which reservations expire: by (expires, made), exactly. How is told in reservations.h.
+/* The order in which reservations expire: by (expires, made), exactly. How is told in
+ * reservations.h.
  *
- * Lists are numbered: the wheel's by slot, then the radix heaps' by slot's lowest bit, level and digit, then the three
- * others. A list of the heap holds what differs from `popped` (or, in the next slot's heap, from the slot's beginning)
- * first in the level's six bits, where it has the digit. */
+ * Lists are numbered: the wheel's by slot, then the radix heaps' by slot's lowest bit, level and
+ * digit, then the three others. A list of the heap holds what differs from `popped` (or, in the
+ * next slot's heap, from the slot's beginning) first in the level's six bits, where it has the
+ * digit. */
 #include "reservations.h"
 
 enum {
@@ -15,22 +17,17 @@ enum {
     LIST_FAR,
     AHEAD_MAX = 4096, /* entries of the next slot that are split at once */
 };
-_Static_assert(EXPIRY_LEVELS * DIGIT_BITS == SLOT_SHIFT, "");
+_Static_assert(EXPIRY_LEVELS *DIGIT_BITS == SLOT_SHIFT, "");
 
 mp_status expiry_open(struct reservations *reservations, struct memory *memory)
 {
-    return arena_reserve(&reservations->expiry.wheel, memory, EXPIRY_WHEEL * sizeof(uint32_t), "the wheel of expiries");
+    return arena_reserve(&reservations->expiry.wheel, memory, EXPIRY_WHEEL * sizeof(uint32_t),
+                         "the wheel of expiries");
 }
 
-void expiry_close(struct reservations *reservations)
-{
-    arena_free(&reservations->expiry.wheel);
-}
+void expiry_close(struct reservations *reservations) { arena_free(&reservations->expiry.wheel); }
 
-static uint64_t wheel_slot(uint64_t time)
-{
-    return time >> SLOT_SHIFT;
-}
+static uint64_t wheel_slot(uint64_t time) { return time >> SLOT_SHIFT; }
 
 /* --- lists --- */
 
@@ -40,7 +37,8 @@ static uint32_t *head_of(struct expiry *expiry, uint32_t list)
     if (list < LIST_DUE) {
         uint32_t index = list - NEAR_FIRST;
 
-        return &expiry->near[index / NEAR_LISTS][index % NEAR_LISTS / EXPIRY_DIGITS][index % EXPIRY_DIGITS];
+        return &expiry->near[index / NEAR_LISTS][index % NEAR_LISTS / EXPIRY_DIGITS]
+                            [index % EXPIRY_DIGITS];
     }
     return list == LIST_DUE ? &expiry->due : list == LIST_LATE ? &expiry->late : &expiry->far;
 }
@@ -92,7 +90,8 @@ void expiry_remove(struct reservations *reservations, uint32_t slot)
     uint32_t list = reservation->list;
 
     if (list == EXPIRY_NONE) return;
-    if (reservation->next != SLOT_NONE) reservation_at(reservations, reservation->next)->previous = reservation->previous;
+    if (reservation->next != SLOT_NONE)
+        reservation_at(reservations, reservation->next)->previous = reservation->previous;
     if (reservation->previous != SLOT_NONE) {
         reservation_at(reservations, reservation->previous)->next = reservation->next;
     } else {
@@ -103,14 +102,16 @@ void expiry_remove(struct reservations *reservations, uint32_t slot)
     reservation->list = EXPIRY_NONE;
 }
 
-/* The list within a wheel's slot for what expires at `time`, `from` being the slot's beginning or `popped`. */
+/* The list within a wheel's slot for what expires at `time`, `from` being the slot's beginning or
+ * `popped`. */
 static uint32_t near_list(uint64_t time, uint64_t from)
 {
     uint32_t level = time == from ? 0 : (63 - (uint32_t)__builtin_clzll(time ^ from)) / DIGIT_BITS;
     uint32_t digit = (uint32_t)(time >> level * DIGIT_BITS) % EXPIRY_DIGITS;
 
     MP_ASSERT(time >= from && level < EXPIRY_LEVELS);
-    return NEAR_FIRST + (uint32_t)(wheel_slot(time) % 2) * NEAR_LISTS + level * EXPIRY_DIGITS + digit;
+    return NEAR_FIRST + (uint32_t)(wheel_slot(time) % 2) * NEAR_LISTS + level * EXPIRY_DIGITS +
+           digit;
 }
 
 void expiry_insert(struct reservations *reservations, uint32_t slot)
@@ -120,7 +121,8 @@ void expiry_insert(struct reservations *reservations, uint32_t slot)
     uint64_t away = wheel_slot(expires) - wheel_slot(expiry->popped);
     uint32_t list;
 
-    MP_ASSERT(expires != 0 && atomic_load_explicit(&expiry->wheel.committed, memory_order_relaxed) != 0);
+    MP_ASSERT(expires != 0 &&
+              atomic_load_explicit(&expiry->wheel.committed, memory_order_relaxed) != 0);
     if (expires <= expiry->popped) {
         list = LIST_LATE;
     } else if (away == 0) {
@@ -134,7 +136,8 @@ void expiry_insert(struct reservations *reservations, uint32_t slot)
     link_to(reservations, slot, list);
 }
 
-/* Empties a list and inserts what was in it anew, which puts it elsewhere since `popped` has grown. */
+/* Empties a list and inserts what was in it anew, which puts it elsewhere since `popped` has grown.
+ */
 static void split(struct reservations *reservations, uint32_t list)
 {
     uint32_t *head = head_of(&reservations->expiry, list);
@@ -168,7 +171,8 @@ static uint32_t merge(struct reservations *reservations, uint32_t a, uint32_t b)
     uint32_t first = SLOT_NONE, *end = &first;
 
     while (a != SLOT_NONE && b != SLOT_NONE) {
-        uint32_t *from = is_before(reservation_at(reservations, b), reservation_at(reservations, a)) ? &b : &a;
+        uint32_t *from =
+            is_before(reservation_at(reservations, b), reservation_at(reservations, a)) ? &b : &a;
 
         *end = *from;
         end = &reservation_at(reservations, *from)->next;
@@ -203,7 +207,8 @@ static void settle(struct reservations *reservations)
     for (unsigned i = 0; i < 32; i++) all = merge(reservations, sorted[i], all);
     expiry->late = 0;
     expiry->due = merge(reservations, all, expiry->due - 1) + 1;
-    for (slot = expiry->due - 1; slot != SLOT_NONE; slot = reservation_at(reservations, slot)->next) {
+    for (slot = expiry->due - 1; slot != SLOT_NONE;
+         slot = reservation_at(reservations, slot)->next) {
         reservation_at(reservations, slot)->previous = previous;
         previous = slot;
     }
@@ -211,8 +216,10 @@ static void settle(struct reservations *reservations)
 
 /* --- what is due --- */
 
-/* The lowest list of a heap that isn't empty, and the time from which on its entries expire; false if all are empty. */
-static bool near_lowest(const struct expiry *expiry, uint64_t slot, uint64_t popped, uint32_t *list, uint64_t *from)
+/* The lowest list of a heap that isn't empty, and the time from which on its entries expire; false
+ * if all are empty. */
+static bool near_lowest(const struct expiry *expiry, uint64_t slot, uint64_t popped, uint32_t *list,
+                        uint64_t *from)
 {
     for (uint32_t level = 0; level < EXPIRY_LEVELS; level++) {
         uint64_t used = expiry->near_used[slot % 2][level];
@@ -227,7 +234,8 @@ static bool near_lowest(const struct expiry *expiry, uint64_t slot, uint64_t pop
     return false;
 }
 
-/* Number of the first slot behind `slot` in which something expires, far ones aside; UINT64_MAX when there is none. */
+/* Number of the first slot behind `slot` in which something expires, far ones aside; UINT64_MAX
+ * when there is none. */
 static uint64_t wheel_next(const struct expiry *expiry, uint64_t slot)
 {
     uint64_t next = slot + 1, used = expiry->wheel_used[next % EXPIRY_WHEEL / 64] >> next % 64;
@@ -238,7 +246,8 @@ static uint64_t wheel_next(const struct expiry *expiry, uint64_t slot)
     if (used != 0) return next + (uint64_t)__builtin_ctzll(used);
     /* The last word is the first one again, for what lies before `next`. */
     for (uint64_t word = next / 64 + 1; word <= next / 64 + EXPIRY_WHEEL / 64;) {
-        uint64_t index = word % (EXPIRY_WHEEL / 64), words = expiry->wheel_words[index / 64] >> index % 64;
+        uint64_t index = word % (EXPIRY_WHEEL / 64),
+                 words = expiry->wheel_words[index / 64] >> index % 64;
 
         if (words == 0) {
             word = (word / 64 + 1) * 64;
@@ -253,7 +262,8 @@ static uint64_t wheel_next(const struct expiry *expiry, uint64_t slot)
     return UINT64_MAX;
 }
 
-/* Goes on to the next slot of the wheel with something in it, at most to `to`; false when nothing is there. */
+/* Goes on to the next slot of the wheel with something in it, at most to `to`; false when nothing
+ * is there. */
 static bool wheel_advance(struct reservations *reservations, uint64_t to)
 {
     struct expiry *expiry = &reservations->expiry;
@@ -285,7 +295,8 @@ static void split_ahead(struct reservations *reservations)
         uint32_t first = *head_of(expiry, list) - 1;
 
         expiry_remove(reservations, first);
-        link_to(reservations, first, near_list(reservation_at(reservations, first)->expires, slot << SLOT_SHIFT));
+        link_to(reservations, first,
+                near_list(reservation_at(reservations, first)->expires, slot << SLOT_SHIFT));
     }
 }
 

@@ -5,8 +5,8 @@ _Static_assert(FETCH_MAX < TABLE_SIZE / 2, "the table is at most half full");
 
 mp_status fetch_open(struct fetch *fetch, struct memory *memory)
 {
-    mp_status status =
-        arena_reserve(&fetch->entries, memory, FETCH_MAX * sizeof(struct fetched), "records read ahead");
+    mp_status status = arena_reserve(&fetch->entries, memory, FETCH_MAX * sizeof(struct fetched),
+                                     "records read ahead");
 
     if (status == MP_OK) status = arena_reserve(&fetch->pages, memory, PAGE_SIZE, "read ahead");
     return status;
@@ -61,7 +61,8 @@ mp_status fetch_want(struct fetch *fetch, uint64_t position)
     return MP_OK;
 }
 
-/* Sequence of the record at `offset` in a page: the page's first, plus the sequenced records before it. */
+/* Sequence of the record at `offset` in a page: the page's first, plus the sequenced records before
+ * it. */
 static uint64_t sequence_in_page(const uint8_t *page, uint64_t page_position, unsigned offset)
 {
     const struct page_trailer *trailer = (const struct page_trailer *)(page + PAGE_DATA);
@@ -85,7 +86,8 @@ static mp_status take_record(struct fetched *entry, const uint8_t *page)
     struct record_view view;
 
     if (offset >= PAGE_DATA || !record_view(page + offset, entry->position, trailer->time, &view)) {
-        return fail(MP_CORRUPT, "no record stands at log position %llu, where the id index says one does",
+        return fail(MP_CORRUPT,
+                    "no record stands at log position %llu, where the id index says one does",
                     (unsigned long long)entry->position);
     }
     entry->block_time = trailer->time;
@@ -101,7 +103,8 @@ mp_status fetch_read(struct fetch *fetch, struct mp_ledger *ledger)
     for (; status == MP_OK && fetch->read < fetch->count; fetch->read++) {
         struct fetched *entry = entry_at(fetch, fetch->read);
 
-        status = wal_read_page(&ledger->wal, entry->position / PAGE_SIZE * PAGE_SIZE, fetch->pages.base);
+        status =
+            wal_read_page(&ledger->wal, entry->position / PAGE_SIZE * PAGE_SIZE, fetch->pages.base);
         if (status == MP_OK) status = take_record(entry, fetch->pages.base);
         if (status != MP_OK) break;
     }
@@ -117,8 +120,8 @@ bool record_at_hand(const struct mp_ledger *ledger, const struct fetch *fetch, u
     return entry != NULL && entry < entry_at(fetch, fetch->read);
 }
 
-void record_at(const struct mp_ledger *ledger, const struct fetch *fetch, uint64_t position, struct record_view *view,
-               uint64_t *sequence)
+void record_at(const struct mp_ledger *ledger, const struct fetch *fetch, uint64_t position,
+               struct record_view *view, uint64_t *sequence)
 {
     const struct fetched *entry;
 

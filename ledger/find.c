@@ -30,7 +30,8 @@ mp_status mp_refresh(mp_ledger *ledger)
 
     if (status != MP_OK || ledger->pump != NULL) return status;
     reader_claim(ledger);
-    status = wal_scan_reader(wal, wal->end, wal->prev_sum, wal->sequence, replay_block_published, ledger);
+    status = wal_scan_reader(wal, wal->end, wal->prev_sum, wal->sequence, replay_block_published,
+                             ledger);
     atomic_store(&ledger->sequence, wal->sequence - 1);
     atomic_store_explicit(&ledger->mark, wal->end, memory_order_release);
     stats_refresh(ledger);
@@ -40,24 +41,27 @@ mp_status mp_refresh(mp_ledger *ledger)
 
 /* --- candidates --- */
 
-static void candidates_of(const struct mp_ledger *ledger, const mp_id *ids, uint32_t count, uint64_t nth,
-                          uint64_t *positions)
+static void candidates_of(const struct mp_ledger *ledger, const mp_id *ids, uint32_t count,
+                          uint64_t nth, uint64_t *positions)
 {
     for (uint32_t i = 0; i < count; i++) {
         struct ids_probe at;
 
-        positions[i] = ids_first(&ledger->ids, id_hash(ledger->accounts.hash_secret, ids[i]), ID_OBJECT, &at);
-        for (uint64_t skip = nth; skip > 0 && positions[i] != 0; skip--) positions[i] = ids_next(&ledger->ids, &at);
+        positions[i] =
+            ids_first(&ledger->ids, id_hash(ledger->accounts.hash_secret, ids[i]), ID_OBJECT, &at);
+        for (uint64_t skip = nth; skip > 0 && positions[i] != 0; skip--)
+            positions[i] = ids_next(&ledger->ids, &at);
     }
 }
 
 void find_candidates(struct mp_ledger *ledger, const mp_request *request)
 {
-    candidates_of(ledger, request->events, request->count, request->source, (uint64_t *)(void *)request->results);
+    candidates_of(ledger, request->events, request->count, request->source,
+                  (uint64_t *)(void *)request->results);
 }
 
-static mp_status reader_candidates(struct mp_ledger *ledger, const mp_id *ids, uint32_t count, uint64_t nth,
-                                   uint64_t *positions)
+static mp_status reader_candidates(struct mp_ledger *ledger, const mp_id *ids, uint32_t count,
+                                   uint64_t nth, uint64_t *positions)
 {
     mp_status status = MP_OK;
 
@@ -71,8 +75,8 @@ static mp_status reader_candidates(struct mp_ledger *ledger, const mp_id *ids, u
     return status;
 }
 
-static mp_status candidates(struct mp_ledger *ledger, const mp_id *ids, uint32_t count, uint64_t nth,
-                            uint64_t *positions)
+static mp_status candidates(struct mp_ledger *ledger, const mp_id *ids, uint32_t count,
+                            uint64_t nth, uint64_t *positions)
 {
     mp_request request = {.operation = OPERATION_FIND_IDS,
                           .count = count,
@@ -87,7 +91,8 @@ static mp_status candidates(struct mp_ledger *ledger, const mp_id *ids, uint32_t
 /* --- confirmation --- */
 
 /* Whether the record at a position bears the id. */
-static mp_status confirm(struct mp_ledger *ledger, uint64_t position, mp_id id, bool *bears, bool *is_object)
+static mp_status confirm(struct mp_ledger *ledger, uint64_t position, mp_id id, bool *bears,
+                         bool *is_object)
 {
     uint8_t page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
     const struct page_trailer *trailer = (const struct page_trailer *)(page + PAGE_DATA);
@@ -97,7 +102,8 @@ static mp_status confirm(struct mp_ledger *ledger, uint64_t position, mp_id id, 
 
     if (status != MP_OK) return status;
     if (!record_view(page + position % PAGE_SIZE, position, trailer->time, &view)) {
-        return fail(MP_CORRUPT, "no record stands at log position %llu, where the id index says one does",
+        return fail(MP_CORRUPT,
+                    "no record stands at log position %llu, where the id index says one does",
                     (unsigned long long)position);
     }
     memcpy(&found, view.record + 8, sizeof found);
@@ -113,7 +119,8 @@ mp_status find_ids(mp_ledger *ledger, const mp_id *ids, uint32_t count, uint64_t
     for (uint32_t i = 0; i < count && status == MP_OK; i++) {
         bool bears = false, is_object = false;
 
-        for (uint64_t nth = 1; positions[i] != 0; nth++) { /* a second candidate is a matter of 2^-51 */
+        for (uint64_t nth = 1; positions[i] != 0;
+             nth++) { /* a second candidate is a matter of 2^-51 */
             status = confirm(ledger, positions[i], ids[i], &bears, &is_object);
             if (status != MP_OK || bears) break;
             status = candidates(ledger, &ids[i], 1, nth, &positions[i]);

@@ -1,4 +1,5 @@
-/* The keyed hash of ids. The key is the ledger's secret, so nobody outside can choose ids that collide. */
+/* The keyed hash of ids. The key is the ledger's secret, so nobody outside can choose ids that
+ * collide. */
 #ifndef LEDGER_HASH_H
 #define LEDGER_HASH_H
 

@@ -2,15 +2,16 @@
 #include "ids.h"
 
 enum {
-    /* Percent of the entries that the buckets hold: from the first on the table grows (with a third more buckets: 19.5
-     * bytes an entry); more than the second is never let in. */
+    /* Percent of the entries that the buckets hold: from the first on the table grows (with a third
+     * more buckets: 19.5 bytes an entry); more than the second is never let in. */
     LOAD_GROW = 73,
     LOAD_MAX = 78,
-    /* Buckets that an entry stands at most behind its home. More has a chance below 10^-10 even if the largest of tables
-     * is kept at LOAD_MAX, where memory_max would have it; at LOAD_GROW below 10^-20. */
+    /* Buckets that an entry stands at most behind its home. More has a chance below 10^-10 even if
+     * the largest of tables is kept at LOAD_MAX, where memory_max would have it; at LOAD_GROW below
+     * 10^-20. */
     AWAY_MAX = 255,
-    /* The highest 4 bits of a hash can be told from where its entry stands: a change of one of them moves its home by a
-     * 16th of the table, which is more than AWAY_MAX. */
+    /* The highest 4 bits of a hash can be told from where its entry stands: a change of one of them
+     * moves its home by a 16th of the table, which is more than AWAY_MAX. */
     FIRST_BUCKETS = 16 * (AWAY_MAX + 1) + BUCKETS_SPARE,
     TOLD_SHIFT = 60,
     AHEAD = 64
@@ -32,7 +33,8 @@ mp_status ids_open(struct ids *ids, struct memory *memory)
 
     *ids = (struct ids){0};
     status = arena_reserve(&ids->arena, memory, memory->max, "the index of ids");
-    if (status == MP_OK) status = buckets_extend(&ids->arena, 0, 1, FIRST_BUCKETS, FIRST_BUCKETS, &ids->buckets);
+    if (status == MP_OK)
+        status = buckets_extend(&ids->arena, 0, 1, FIRST_BUCKETS, FIRST_BUCKETS, &ids->buckets);
     if (status != MP_OK) ids_close(ids);
     return status;
 }
@@ -49,6 +51,8 @@ uint64_t ids_bytes(const struct ids *ids)
 }
 
 /* --- entries --- */
+
+/* All hashes here are the tags' own, as ids_hash() makes them. */
 
 /* One that isn't in a bucket, its parts as they are there; `high` goes into `meta`. */
 struct entry {
@@ -69,10 +73,7 @@ static struct entry entry_of(uint64_t hash, enum id_tag tag, uint64_t position)
     };
 }
 
-static uint32_t count_of(const struct ids_bucket *bucket)
-{
-    return bucket->meta & IDS_COUNT;
-}
+static uint32_t count_of(const struct ids_bucket *bucket) { return bucket->meta & IDS_COUNT; }
 
 static uint64_t position_at(const struct ids_bucket *bucket, uint32_t i)
 {
@@ -93,7 +94,8 @@ static inline void write_at(struct ids_bucket *bucket, uint32_t i, struct entry 
     bucket->low[i] = entry.low;
     bucket->position[i] = entry.position;
     bucket->middle[i] = entry.middle;
-    bucket->meta = (bucket->meta & ~(7u << (IDS_HIGH_SHIFT + 3 * i))) | entry.high << (IDS_HIGH_SHIFT + 3 * i);
+    bucket->meta =
+        (bucket->meta & ~(7u << (IDS_HIGH_SHIFT + 3 * i))) | entry.high << (IDS_HIGH_SHIFT + 3 * i);
 }
 
 /* Adds an entry to its home or behind it. */
@@ -107,7 +109,8 @@ static inline void put(struct ids *ids, uint64_t home, struct entry entry)
         do bucket++;
         while (count_of(bucket) == IDS_BUCKET);
         MP_ASSERT(bucket - ids_bucket(ids, home) <= AWAY_MAX);
-        MP_ASSERT(bucket < ids_bucket(ids, ids->buckets + BUCKETS_SPARE - 1)); /* the last one ends all probes */
+        MP_ASSERT(bucket < ids_bucket(ids, ids->buckets + BUCKETS_SPARE -
+                                               1)); /* the last one ends all probes */
     }
     i = count_of(bucket);
     bucket->low[i] = entry.low;
@@ -116,8 +119,10 @@ static inline void put(struct ids *ids, uint64_t home, struct entry entry)
     bucket->meta += 1 + (entry.high << (IDS_HIGH_SHIFT + 3 * i)); /* which was 0 */
 }
 
-/* The next entry with this hash and tag from entry `*at` of the bucket on; NULL when there is none. */
-static struct ids_bucket *seek(const struct ids *ids, uint64_t bucket, uint32_t *at, uint64_t hash, uint32_t tag)
+/* The next entry with this hash and tag from entry `*at` of the bucket on; NULL when there is none.
+ */
+static struct ids_bucket *seek(const struct ids *ids, uint64_t bucket, uint32_t *at, uint64_t hash,
+                               uint32_t tag)
 {
     uint64_t home = ids_home(ids, hash);
     uint32_t low = ids_low(hash), from = *at;
@@ -135,7 +140,8 @@ static struct ids_bucket *seek(const struct ids *ids, uint64_t bucket, uint32_t 
 }
 
 /* The entry with just these values, which must be there. */
-static struct ids_bucket *find(const struct ids *ids, uint64_t hash, enum id_tag tag, uint64_t position, uint32_t *at)
+static struct ids_bucket *find(const struct ids *ids, uint64_t hash, enum id_tag tag,
+                               uint64_t position, uint32_t *at)
 {
     struct ids_bucket *bucket = ids_bucket(ids, ids_home(ids, hash));
 
@@ -158,16 +164,19 @@ uint64_t ids_seek(const struct ids *ids, struct ids_probe *probe, uint32_t entry
 
 void ids_insert(struct ids *ids, uint64_t hash, enum id_tag tag, uint64_t position)
 {
-    put(ids, ids_home(ids, hash), entry_of(hash, tag, position));
+    uint64_t own = ids_hash(hash, tag);
+
+    put(ids, ids_home(ids, own), entry_of(own, tag, position));
     ids->count++;
 }
 
 void ids_remove_last(struct ids *ids, uint64_t hash, enum id_tag tag, uint64_t position)
 {
     uint32_t at;
-    struct ids_bucket *bucket = find(ids, hash, tag, position, &at);
+    struct ids_bucket *bucket = find(ids, ids_hash(hash, tag), tag, position, &at);
 
-    /* Nothing came after it, so nothing ran over because of it. A bit in its home's filter does no harm. */
+    /* Nothing came after it, so nothing ran over because of it. A bit in its home's filter does no
+     * harm. */
     MP_ASSERT(at == count_of(bucket) - 1);
     bucket->meta = (bucket->meta & ~(7u << (IDS_HIGH_SHIFT + 3 * at))) - 1;
     ids->count--;
@@ -186,9 +195,10 @@ uint64_t ids_replace(struct ids *ids, const struct ids_probe *probe, uint64_t po
 void ids_put_back(struct ids *ids, uint64_t hash, enum id_tag tag, uint64_t from, uint64_t to)
 {
     uint32_t at;
-    struct ids_bucket *bucket = find(ids, hash, tag, from, &at);
+    uint64_t own = ids_hash(hash, tag);
+    struct ids_bucket *bucket = find(ids, own, tag, from, &at);
 
-    write_at(bucket, at, entry_of(hash, tag, to));
+    write_at(bucket, at, entry_of(own, tag, to));
 }
 
 /* --- growth --- */
@@ -199,8 +209,8 @@ struct moving {
     uint64_t home; /* the new one */
 };
 
-/* Copies out all entries of the buckets [from, to), which are laid out for the old number of buckets, and leaves the
- * buckets empty. */
+/* Copies out all entries of the buckets [from, to), which are laid out for the old number of
+ * buckets, and leaves the buckets empty. */
 static uint32_t take(struct ids *ids, uint64_t from, uint64_t to, struct moving moving[])
 {
     uint64_t told = (1ull << TOLD_SHIFT) - 1, unit = UINT64_MAX / ids->buckets_old + 1;
@@ -208,7 +218,8 @@ static uint32_t take(struct ids *ids, uint64_t from, uint64_t to, struct moving 
 
     for (uint64_t at = from; at < to; at++) {
         struct ids_bucket *bucket = ids_bucket(ids, at);
-        mp_u128 end = (mp_u128)(at + 1) * unit; /* no entry's hash reaches so far, all are less than a 16th away */
+        mp_u128 end = (mp_u128)(at + 1) *
+                      unit; /* no entry's hash reaches so far, all are less than a 16th away */
         uint64_t highest = u128_high(end) != 0 ? UINT64_MAX : u128_low(end);
         uint32_t meta = bucket->meta;
 
@@ -216,8 +227,8 @@ static uint32_t take(struct ids *ids, uint64_t from, uint64_t to, struct moving 
         /* All entries, used or not, so that nothing has to be predicted. */
         for (uint32_t i = 0; i < IDS_BUCKET; i++) {
             uint32_t high = meta >> (IDS_HIGH_SHIFT + 3 * i) & 7;
-            uint64_t hash = (uint64_t)bucket->low[i] << 22 | (uint64_t)(bucket->middle[i] >> 13) << 54 |
-                            (uint64_t)high << 57;
+            uint64_t hash = (uint64_t)bucket->low[i] << 22 |
+                            (uint64_t)(bucket->middle[i] >> 13) << 54 | (uint64_t)high << 57;
 
             moving[count + i] = (struct moving){
                 .entry = {bucket->low[i], bucket->position[i], bucket->middle[i], high},
@@ -234,7 +245,8 @@ static uint32_t take(struct ids *ids, uint64_t from, uint64_t to, struct moving 
 static uint64_t carry_stretch(struct ids *ids)
 {
     struct moving moving[(STRETCH_MAX + 1) * IDS_BUCKET];
-    uint64_t first = ids->frontier - min_u64(ids->frontier, STRETCH), end = ids->frontier, step = STRETCH;
+    uint64_t first = ids->frontier - min_u64(ids->frontier, STRETCH), end = ids->frontier,
+             step = STRETCH;
     uint64_t new_first, new_end, moved = 0;
 
     while (first > 0 && count_of(ids_bucket(ids, first - 1)) == IDS_BUCKET) first--;
@@ -261,15 +273,17 @@ static uint64_t carry_stretch(struct ids *ids)
     return moved + 1;
 }
 
-/* Carries over about so many entries. The frontier never comes to rest where a run of old entries could grow across it
- * into the new layout's part: from there, for a few thousand entries, it is carried through. */
+/* Carries over about so many entries. The frontier never comes to rest where a run of old entries
+ * could grow across it into the new layout's part: from there, for a few thousand entries, it is
+ * carried through. */
 static void carry(struct ids *ids, uint64_t budget)
 {
     uint64_t moved = 0;
 
-    while (ids->frontier > 0 &&
-           (moved < budget ||
-            bucket_new(ids->frontier, ids->buckets, ids->buckets_old) - ids->frontier <= AWAY_MAX)) {
+    while (
+        ids->frontier > 0 &&
+        (moved < budget ||
+         bucket_new(ids->frontier, ids->buckets, ids->buckets_old) - ids->frontier <= AWAY_MAX)) {
         moved += carry_stretch(ids);
     }
     if (ids->frontier == 0) ids->buckets_old = 0;

@@ -22,7 +22,8 @@ enum {
 
 /* --- reserving --- */
 
-mp_status arena_reserve(struct arena *arena, struct memory *memory, uint64_t bytes, const char *name)
+mp_status arena_reserve(struct arena *arena, struct memory *memory, uint64_t bytes,
+                        const char *name)
 {
     uint64_t size = round_up(max_u64(bytes, 1), STEP_MAX);
     uint64_t lead;
@@ -31,12 +32,14 @@ mp_status arena_reserve(struct arena *arena, struct memory *memory, uint64_t byt
     MP_ASSERT(memory != NULL && name != NULL);
     *arena = (struct arena){.memory = memory, .name = name};
     if (size < bytes || size > (1ull << 46)) {
-        return fail(MP_NO_MEMORY, "%s: an address space of %" PRIu64 " bytes is beyond any machine", name, bytes);
+        return fail(MP_NO_MEMORY, "%s: an address space of %" PRIu64 " bytes is beyond any machine",
+                    name, bytes);
     }
-    base = mmap(NULL, size + STEP_MAX, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    base =
+        mmap(NULL, size + STEP_MAX, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED) {
-        return fail(MP_NO_MEMORY, "%s: the system refused %" PRIu64 " MiB of address space: %s", name, size >> 20,
-                    strerror(errno));
+        return fail(MP_NO_MEMORY, "%s: the system refused %" PRIu64 " MiB of address space: %s",
+                    name, size >> 20, strerror(errno));
     }
     /* Only what is aligned to huge pages is kept. */
     lead = (STEP_MAX - (uintptr_t)base % STEP_MAX) % STEP_MAX;
@@ -44,7 +47,8 @@ mp_status arena_reserve(struct arena *arena, struct memory *memory, uint64_t byt
     munmap(base + lead + size, STEP_MAX - lead);
     base += lead;
     madvise(base, size, MADV_DONTFORK);
-    madvise(base, size, MADV_HUGEPAGE); /* refused without transparent huge pages: then small ones serve */
+    madvise(base, size,
+            MADV_HUGEPAGE); /* refused without transparent huge pages: then small ones serve */
     arena->base = base;
     arena->reserved = size;
     return MP_OK;
@@ -61,15 +65,9 @@ void arena_free(struct arena *arena)
 
 /* --- committing --- */
 
-uint64_t arena_step(uint64_t bytes)
-{
-    return bytes < LARGE_FROM ? STEP_MIN : STEP_MAX;
-}
+uint64_t arena_step(uint64_t bytes) { return bytes < LARGE_FROM ? STEP_MIN : STEP_MAX; }
 
-static uint64_t rounded(uint64_t bytes)
-{
-    return round_up(bytes, arena_step(bytes));
-}
+static uint64_t rounded(uint64_t bytes) { return round_up(bytes, arena_step(bytes)); }
 
 /* Counts bytes against memory_max; false, and nothing counted, when they would pass it. */
 static bool memory_take(struct memory *memory, uint64_t bytes)
@@ -82,7 +80,8 @@ static bool memory_take(struct memory *memory, uint64_t bytes)
     return true;
 }
 
-/* Brings pages in, so that nobody waits for the kernel at first touch. False when there are none. */
+/* Brings pages in, so that nobody waits for the kernel at first touch. False when there are none.
+ */
 static bool populate(uint8_t *from, uint64_t bytes)
 {
 #ifdef MADV_POPULATE_WRITE
@@ -93,8 +92,8 @@ static bool populate(uint8_t *from, uint64_t bytes)
     return true;
 }
 
-/* Turns what has become whole huge pages, small step by small step, into such; they make look-ups far faster. Where it is
- * refused, the kernel does it by and by. */
+/* Turns what has become whole huge pages, small step by small step, into such; they make look-ups
+ * far faster. Where it is refused, the kernel does it by and by. */
 static void collapse(const struct arena *arena, uint64_t from, uint64_t to)
 {
     uint64_t begin = from / STEP_MAX * STEP_MAX, end = to / STEP_MAX * STEP_MAX;
@@ -113,8 +112,8 @@ static mp_status grow(struct arena *arena, uint64_t from, uint64_t to, bool now)
         uint64_t max = arena->memory->max;
 
         return fail(MP_LIMIT,
-                    "%s: no room for %" PRIu64 " KiB more: memory_max is %" PRIu64 " MiB, and %" PRIu64
-                    " KiB of it are left",
+                    "%s: no room for %" PRIu64 " KiB more: memory_max is %" PRIu64
+                    " MiB, and %" PRIu64 " KiB of it are left",
                     arena->name, bytes >> 10, max >> 20,
                     (max - min_u64(atomic_load(&arena->memory->committed), max)) >> 10);
     }
@@ -124,17 +123,19 @@ static mp_status grow(struct arena *arena, uint64_t from, uint64_t to, bool now)
         madvise(begin, bytes, MADV_DONTNEED);
         mprotect(begin, bytes, PROT_NONE);
         atomic_fetch_sub(&arena->memory->committed, bytes);
-        return fail(MP_NO_MEMORY, "%s: the system refused %" PRIu64 " KiB of memory: %s", arena->name, bytes >> 10,
-                    strerror(error));
+        return fail(MP_NO_MEMORY, "%s: the system refused %" PRIu64 " KiB of memory: %s",
+                    arena->name, bytes >> 10, strerror(error));
     }
     atomic_store_explicit(&arena->committed, to, memory_order_release);
     return MP_OK;
 }
 
-/* One thread at a time commits. Others that need more, which is rare, wait for it: it never waits itself. */
+/* One thread at a time commits. Others that need more, which is rare, wait for it: it never waits
+ * itself. */
 static void claim(struct arena *arena)
 {
-    for (unsigned tries = 0; atomic_exchange_explicit(&arena->growing, 1, memory_order_acquire) != 0; tries++) {
+    for (unsigned tries = 0;
+         atomic_exchange_explicit(&arena->growing, 1, memory_order_acquire) != 0; tries++) {
         if (tries >= SPINS) sched_yield();
     }
 }
@@ -152,8 +153,8 @@ mp_status arena_commit(struct arena *arena, uint64_t bytes)
     MP_ASSERT(arena->base != NULL);
     if (bytes <= atomic_load_explicit(&arena->committed, memory_order_acquire)) return MP_OK;
     if (bytes > arena->reserved) {
-        return fail(MP_LIMIT, "%s: all of the %" PRIu64 " MiB reserved for them are used", arena->name,
-                    arena->reserved >> 20);
+        return fail(MP_LIMIT, "%s: all of the %" PRIu64 " MiB reserved for them are used",
+                    arena->name, arena->reserved >> 20);
     }
     claim(arena);
     have = atomic_load_explicit(&arena->committed, memory_order_relaxed);
@@ -178,8 +179,8 @@ mp_status arena_extend(struct arena *arena, uint64_t bytes)
 
     MP_ASSERT(arena->base != NULL);
     if (to > arena->reserved) {
-        return fail(MP_LIMIT, "%s: all of the %" PRIu64 " MiB reserved for them are used", arena->name,
-                    arena->reserved >> 20);
+        return fail(MP_LIMIT, "%s: all of the %" PRIu64 " MiB reserved for them are used",
+                    arena->name, arena->reserved >> 20);
     }
     claim(arena);
     have = atomic_load_explicit(&arena->committed, memory_order_relaxed);
@@ -194,7 +195,8 @@ bool arena_has_room(const struct arena *arena, uint64_t bytes)
     uint64_t used = atomic_load_explicit(&arena->memory->committed, memory_order_relaxed);
 
     if (bytes <= have) return true;
-    return bytes <= arena->reserved && used <= arena->memory->max && bytes - have <= arena->memory->max - used;
+    return bytes <= arena->reserved && used <= arena->memory->max &&
+           bytes - have <= arena->memory->max - used;
 }
 
 /* --- how much there is --- */
@@ -220,14 +222,17 @@ static uint64_t read_limit(const mp_env *env, const char *root, const char *grou
     uint64_t limit;
     int length = snprintf(path, sizeof path, "%s%s/%s", root, group, name);
 
-    if (length < 0 || (size_t)length >= sizeof path || !read_text(env, path, text, sizeof text)) return UINT64_MAX;
+    if (length < 0 || (size_t)length >= sizeof path || !read_text(env, path, text, sizeof text))
+        return UINT64_MAX;
     errno = 0;
     limit = strtoull(text, &end, 10);
     return end == text || errno != 0 ? UINT64_MAX : limit;
 }
 
-/* The least limit of a group and all groups above it. A container may see its own group as the root. */
-static uint64_t group_limit(const mp_env *env, const char *root, const char *group, const char *name)
+/* The least limit of a group and all groups above it. A container may see its own group as the
+ * root. */
+static uint64_t group_limit(const mp_env *env, const char *root, const char *group,
+                            const char *name)
 {
     char path[256];
     uint64_t limit = read_limit(env, root, "", name);
@@ -241,7 +246,8 @@ static uint64_t group_limit(const mp_env *env, const char *root, const char *gro
     return limit;
 }
 
-/* The path of this process's group: the rest of the line in /proc/self/cgroup that has `mark` in it. */
+/* The path of this process's group: the rest of the line in /proc/self/cgroup that has `mark` in
+ * it. */
 static char *group_path(char *text, const char *mark)
 {
     char *path = strstr(text, mark);
@@ -271,7 +277,8 @@ uint64_t memory_default(const mp_env *env)
     unified = group_path(text, "0::");
     legacy = group_path(text, ":memory:");
     limit = min_u64(limit, group_limit(env, "/sys/fs/cgroup", unified, "memory.max"));
-    limit = min_u64(limit, group_limit(env, "/sys/fs/cgroup/memory", legacy, "memory.limit_in_bytes"));
+    limit =
+        min_u64(limit, group_limit(env, "/sys/fs/cgroup/memory", legacy, "memory.limit_in_bytes"));
     free(unified);
     free(legacy);
     if (limit == UINT64_MAX) limit = MIB(1024);

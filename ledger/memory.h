@@ -1,4 +1,5 @@
-/* Memory: address space is reserved once, pages are committed in steps and counted against memory_max. */
+/* Memory: address space is reserved once, pages are committed in steps and counted against
+ * memory_max. */
 #ifndef LEDGER_MEMORY_H
 #define LEDGER_MEMORY_H
 
@@ -22,26 +23,30 @@ struct arena {
     const char *name;           /* for messages: "accounts" */
 };
 
-/* Reserves address space (PROT_NONE, MADV_DONTFORK, MADV_HUGEPAGE); commits nothing. MP_NO_MEMORY when the system
- * refuses. `name` must live as long as the arena. */
+/* Reserves address space (PROT_NONE, MADV_DONTFORK, MADV_HUGEPAGE); commits nothing. MP_NO_MEMORY
+ * when the system refuses. `name` must live as long as the arena. */
 MP_MUST_USE mp_status arena_reserve(struct arena *arena, struct memory *memory, uint64_t bytes,
                                     const char *name);
-/* Makes at least the first `bytes` usable, zeroed and backed by pages. Steps: 64 KiB at first, then 1/64 of what
- * is there, at most 2 MiB; less near memory_max. Safe from two threads (a helper commits ahead of the writer).
- * MP_LIMIT beyond memory_max or the reservation, MP_NO_MEMORY when the system refuses. */
+/* Makes at least the first `bytes` usable, zeroed and backed by pages. Steps: 64 KiB at first, then
+ * 1/64 of what is there, at most 2 MiB; less near memory_max. Safe from two threads (a helper
+ * commits ahead of the writer). MP_LIMIT beyond memory_max or the reservation, MP_NO_MEMORY when
+ * the system refuses. */
 MP_MUST_USE mp_status arena_commit(struct arena *arena, uint64_t bytes);
-/* The same, but in one step of just these bytes (rounded up to arena_step), and pages come only at first touch: for
- * tables, which grow by a quarter at once and then fill the new part little by little. */
+/* The same, but in one step of just these bytes (rounded up to arena_step), and pages come only at
+ * first touch: for tables, which grow by a quarter at once and then fill the new part little by
+ * little. */
 MP_MUST_USE mp_status arena_extend(struct arena *arena, uint64_t bytes);
 /* Sizes are multiples of this: 64 KiB, from 128 MiB on 2 MiB. */
 uint64_t arena_step(uint64_t bytes);
-/* Whether the first `bytes` could be usable without passing memory_max (room for others is not looked at). */
+/* Whether the first `bytes` could be usable without passing memory_max (room for others is not
+ * looked at). */
 bool arena_has_room(const struct arena *arena, uint64_t bytes);
 /* Gives everything back; harmless on an arena that is all zero or was freed. */
 void arena_free(struct arena *arena);
 
-/* Default of memory_max: a quarter of the smallest limit among this process's cgroups, or of the machine's RAM if
- * that is less; never below MEMORY_MIN. Without any of the files that tell: a quarter of 1 GiB. */
+/* Default of memory_max: a quarter of the smallest limit among this process's cgroups, or of the
+ * machine's RAM if that is less; never below MEMORY_MIN. Without any of the files that tell: a
+ * quarter of 1 GiB. */
 uint64_t memory_default(const mp_env *env);
 
 #endif

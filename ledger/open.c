@@ -18,22 +18,25 @@ mp_status mp_init(const char *directory, const mp_options *options)
 
 static mp_status open_tables(struct mp_ledger *ledger, const mp_options *options)
 {
-    uint64_t memory_max = options->memory_max != 0 ? options->memory_max : memory_default(ledger->env);
+    uint64_t memory_max =
+        options->memory_max != 0 ? options->memory_max : memory_default(ledger->env);
     uint64_t tail = min_u64(MIB(64), max_u64(MIB(16), memory_max / 8)) / PAGE_SIZE * PAGE_SIZE;
     uint64_t *secret = ledger->hash_secret;
     mp_status status;
 
     if (memory_max < MEMORY_MIN) {
-        return fail(MP_INVALID, "memory_max is %llu bytes; at least 32 MiB are needed", (unsigned long long)memory_max);
+        return fail(MP_INVALID, "memory_max is %llu bytes; at least 32 MiB are needed",
+                    (unsigned long long)memory_max);
     }
     ledger->memory.max = memory_max;
     memcpy(secret, ledger->wal.identity.hash_secret, sizeof ledger->hash_secret);
     status = accounts_open(&ledger->accounts, &ledger->memory,
-                           options->accounts_max != 0 ? options->accounts_max : memory_max / 288, secret);
+                           options->accounts_max != 0 ? options->accounts_max : memory_max / 288,
+                           secret);
     if (status == MP_OK) {
-        status = reservations_open(&ledger->reservations, &ledger->memory,
-                                   options->reservations_max != 0 ? options->reservations_max : memory_max / 112,
-                                   secret);
+        status = reservations_open(
+            &ledger->reservations, &ledger->memory,
+            options->reservations_max != 0 ? options->reservations_max : memory_max / 112, secret);
     }
     if (status == MP_OK) status = ids_open(&ledger->ids, &ledger->memory);
     if (status == MP_OK && (ledger->flags & MP_OPEN_READ) == 0) {
@@ -47,20 +50,23 @@ static mp_status insert_id(void *context, const struct id_file_entry *entry)
 {
     struct mp_ledger *ledger = context;
 
-    return replay_id(ledger, entry->hash, (enum id_tag)(entry->position_tag & 3), entry->position_tag & ~3ull);
+    return replay_id(ledger, entry->hash, (enum id_tag)(entry->position_tag & 3),
+                     entry->position_tag & ~3ull);
 }
 
 mp_status load_ids(struct mp_ledger *ledger, uint64_t before)
 {
     mp_status status = MP_OK;
 
-    for (uint32_t ordinal = 1; segment_base(ordinal) + PAGE_SIZE < before && status == MP_OK; ordinal++) {
+    for (uint32_t ordinal = 1; segment_base(ordinal) + PAGE_SIZE < before && status == MP_OK;
+         ordinal++) {
         bool whole = before > segment_base(ordinal) + segment_size(ordinal);
 
         status = MP_NOT_FOUND;
         if (whole) status = ids_file_read(&ledger->wal, ordinal, insert_id, ledger);
         if (status == MP_NOT_FOUND) {
-            status = ids_scan(&ledger->wal, ordinal, whole ? UINT64_MAX : before, insert_id, ledger);
+            status =
+                ids_scan(&ledger->wal, ordinal, whole ? UINT64_MAX : before, insert_id, ledger);
         }
     }
     return status;
@@ -82,15 +88,16 @@ static mp_status open_for_writing(struct mp_ledger *ledger, const mp_options *op
 
     if (status == MP_OK) status = load_ids(ledger, start.position);
     if (status == MP_OK) {
-        status = wal_scan(&ledger->wal, start.position, start.prev_sum, start.sequence, UINT64_MAX, replay_block,
-                          ledger);
+        status = wal_scan(&ledger->wal, start.position, start.prev_sum, start.sequence, UINT64_MAX,
+                          replay_block, ledger);
     }
     if (status == MP_OK) status = clock_check_opening(ledger);
     if (status == MP_OK) status = wal_settle(&ledger->wal, start.mark);
     if (status != MP_OK) return status;
     replay_publish_all(ledger);
     sum_up_counters(ledger, ledger->stats.opened_ns);
-    status = checkpoint_open(ledger, options->checkpoint_after, start.number, start.position, start.size);
+    status = checkpoint_open(ledger, options->checkpoint_after, start.number, start.position,
+                             start.size);
     return status == MP_OK ? pump_open(ledger, options) : status;
 }
 
@@ -100,7 +107,8 @@ static mp_status open_for_reading(struct mp_ledger *ledger)
     mp_status status = checkpoint_load(ledger, &start);
 
     if (status == MP_OK) {
-        status = wal_scan_reader(&ledger->wal, start.position, start.prev_sum, start.sequence, replay_block, ledger);
+        status = wal_scan_reader(&ledger->wal, start.position, start.prev_sum, start.sequence,
+                                 replay_block, ledger);
     }
     if (status != MP_OK) return status;
     replay_publish_all(ledger);
@@ -127,7 +135,8 @@ mp_status mp_open(const char *directory, const mp_options *options, mp_ledger **
     mp_status status;
     bool write;
 
-    if (directory == NULL || out == NULL) return fail(MP_INVALID, "mp_open needs a directory and a place for the handle");
+    if (directory == NULL || out == NULL)
+        return fail(MP_INVALID, "mp_open needs a directory and a place for the handle");
     if (options == NULL) options = &defaults;
     ledger = aligned_alloc(64, (sizeof *ledger + 63) / 64 * 64);
     if (ledger == NULL) return fail(MP_NO_MEMORY, "no memory for a ledger");
@@ -135,16 +144,19 @@ mp_status mp_open(const char *directory, const mp_options *options, mp_ledger **
     ledger->env = options->env != NULL ? options->env : mp_env_posix();
     ledger->flags = options->flags;
     ledger->process = ledger->env->process(ledger->env->context);
-    ledger->stats.opened_ns = ledger->env->boot_ns(ledger->env->context); /* until opening is through: when it began */
+    ledger->stats.opened_ns =
+        ledger->env->boot_ns(ledger->env->context); /* until opening is through: when it began */
     write = (options->flags & MP_OPEN_READ) == 0;
-    status = wal_open(&ledger->wal, ledger->env, directory, write, (options->flags & MP_OPEN_FORCE_FS) != 0);
+    status = wal_open(&ledger->wal, ledger->env, directory, write,
+                      (options->flags & MP_OPEN_FORCE_FS) != 0);
     if (status != MP_OK) {
         free(ledger);
         return status;
     }
     ledger->wal.no_ring = (options->flags & MP_OPEN_NO_RING) != 0;
     status = open_tables(ledger, options);
-    if (status == MP_OK) status = write ? open_for_writing(ledger, options) : open_for_reading(ledger);
+    if (status == MP_OK)
+        status = write ? open_for_writing(ledger, options) : open_for_reading(ledger);
     if (status != MP_OK) {
         ledger_free(ledger);
         return status;

@@ -3,9 +3,15 @@
 
 #define CHUNK_STEP 48u /* bytes; size class k holds 4 << k digits */
 
-static uint64_t digit_position(const struct digit *digit) { return (digit->low & ((1ull << 43) - 1)) * UNIT_SIZE; }
+static uint64_t digit_position(const struct digit *digit)
+{
+    return (digit->low & ((1ull << 43) - 1)) * UNIT_SIZE;
+}
 static unsigned digit_rank(const struct digit *digit) { return (unsigned)(digit->low >> 43) & 63; }
-static uint64_t digit_time(const struct digit *digit) { return digit->low >> 49 | (uint64_t)digit->high << 15; }
+static uint64_t digit_time(const struct digit *digit)
+{
+    return digit->low >> 49 | (uint64_t)digit->high << 15;
+}
 
 static struct digit digit_make(uint64_t position, unsigned rank, uint64_t coarse_time)
 {
@@ -23,13 +29,14 @@ static unsigned chunk_class(unsigned count)
 {
     unsigned class = 0;
 
-    while ((4u << class) < count) class++;
+    while ((4u << class) < count) class ++;
     return class;
 }
 
 mp_status chunks_prepare(struct accounts *accounts, uint64_t accounts_touched)
 {
-    return arena_commit(&accounts->chunks, (accounts->chunk_bytes_used + 2 * accounts_touched) * CHUNK_STEP);
+    return arena_commit(&accounts->chunks,
+                        (accounts->chunk_bytes_used + 2 * accounts_touched) * CHUNK_STEP);
 }
 
 static uint32_t chunk_take(struct accounts *accounts, unsigned class)
@@ -42,7 +49,8 @@ static uint32_t chunk_take(struct accounts *accounts, unsigned class)
     }
     chunk = accounts->chunk_bytes_used + 1;
     accounts->chunk_bytes_used += 1u << class;
-    MP_ASSERT(arena_commit(&accounts->chunks, (uint64_t)accounts->chunk_bytes_used * CHUNK_STEP) == MP_OK);
+    MP_ASSERT(arena_commit(&accounts->chunks, (uint64_t)accounts->chunk_bytes_used * CHUNK_STEP) ==
+              MP_OK);
     return chunk;
 }
 
@@ -65,7 +73,8 @@ static void digits_spill(struct accounts *accounts, struct account_cold *cold)
     } else if (class != chunk_class(count)) {
         uint32_t larger = chunk_take(accounts, class);
 
-        memcpy(chunk_at(accounts, larger), chunk_at(accounts, cold->chunk), count * sizeof(struct digit));
+        memcpy(chunk_at(accounts, larger), chunk_at(accounts, cold->chunk),
+               count * sizeof(struct digit));
         chunk_give(accounts, cold->chunk, chunk_class(count));
         cold->chunk = larger;
     }
@@ -75,8 +84,8 @@ static void digits_spill(struct accounts *accounts, struct account_cold *cold)
     cold->overflow_count = (uint8_t)(count + moved);
 }
 
-/* Brings digits back from the chunk: three must be at hand to add a record. Overflow comes and goes by fours, so the
- * chunk's size class follows from the count alone. */
+/* Brings digits back from the chunk: three must be at hand to add a record. Overflow comes and goes
+ * by fours, so the chunk's size class follows from the count alone. */
 static void digits_refill(struct accounts *accounts, struct account_cold *cold)
 {
     const unsigned moved = DIGITS_INLINE / 2;
@@ -84,7 +93,8 @@ static void digits_refill(struct accounts *accounts, struct account_cold *cold)
     struct digit *chunk = chunk_at(accounts, cold->chunk);
 
     MP_ASSERT(count >= moved && cold->inline_count + moved <= DIGITS_INLINE);
-    for (unsigned i = 0; i < moved; i++) cold->digits[cold->inline_count + i] = chunk[count - 1 - i];
+    for (unsigned i = 0; i < moved; i++)
+        cold->digits[cold->inline_count + i] = chunk[count - 1 - i];
     cold->inline_count = (uint8_t)(cold->inline_count + moved);
     cold->overflow_count = (uint8_t)(count - moved);
     if (cold->overflow_count == 0) {
@@ -104,11 +114,13 @@ uint64_t digits_count(const struct accounts *accounts, uint32_t slot)
     const struct account_cold *cold = account_cold(accounts, slot);
     uint64_t count = 0;
 
-    for (unsigned i = 0; i < cold->inline_count; i++) count += (1ull << digit_rank(&cold->digits[i])) - 1;
+    for (unsigned i = 0; i < cold->inline_count; i++)
+        count += (1ull << digit_rank(&cold->digits[i])) - 1;
     if (cold->overflow_count > 0) {
         const struct digit *chunk = chunk_at(accounts, cold->chunk);
 
-        for (unsigned i = 0; i < cold->overflow_count; i++) count += (1ull << digit_rank(&chunk[i])) - 1;
+        for (unsigned i = 0; i < cold->overflow_count; i++)
+            count += (1ull << digit_rank(&chunk[i])) - 1;
     }
     return count;
 }
@@ -124,15 +136,19 @@ void digits_save(const struct accounts *accounts, uint32_t slot, struct digit *d
     }
 }
 
-mp_status digits_load(struct accounts *accounts, uint32_t slot, const struct digit *digits, unsigned count)
+mp_status digits_load(struct accounts *accounts, uint32_t slot, const struct digit *digits,
+                      unsigned count)
 {
     const unsigned step = DIGITS_INLINE / 2;
     struct account_cold *cold = account_cold(accounts, slot);
-    unsigned overflow = count <= DIGITS_INLINE ? 0 : (count - DIGITS_INLINE + step - 1) / step * step;
+    unsigned overflow =
+        count <= DIGITS_INLINE ? 0 : (count - DIGITS_INLINE + step - 1) / step * step;
     unsigned at_hand = count - overflow;
     struct digit *chunk;
 
-    if (count > 64) return fail(MP_CORRUPT, "an account has %u jump pointers, more than its records can need", count);
+    if (count > 64)
+        return fail(MP_CORRUPT, "an account has %u jump pointers, more than its records can need",
+                    count);
     cold->inline_count = (uint8_t)at_hand;
     cold->overflow_count = (uint8_t)overflow;
     memcpy(cold->digits, digits, at_hand * sizeof *digits);
@@ -143,7 +159,8 @@ mp_status digits_load(struct accounts *accounts, uint32_t slot, const struct dig
     return MP_OK;
 }
 
-struct jump digits_push(struct accounts *accounts, uint32_t slot, uint64_t position, uint64_t timestamp)
+struct jump digits_push(struct accounts *accounts, uint32_t slot, uint64_t position,
+                        uint64_t timestamp)
 {
     struct account_cold *cold = account_cold(accounts, slot);
     struct digit *digits = cold->digits;
@@ -155,7 +172,8 @@ struct jump digits_push(struct accounts *accounts, uint32_t slot, uint64_t posit
         digits_refill(accounts, cold);
         count = cold->inline_count;
     }
-    if (count >= 2 && digit_rank(&digits[0]) == digit_rank(&digits[1])) { /* two equal trees become one */
+    if (count >= 2 &&
+        digit_rank(&digits[0]) == digit_rank(&digits[1])) { /* two equal trees become one */
         rank = digit_rank(&digits[0]) + 1;
         jump.previous = digit_position(&digits[0]);
         if (count > 2) {

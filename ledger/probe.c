@@ -23,14 +23,16 @@ static mp_status want(struct applier *applier, uint64_t hash, enum id_tag tag)
     return MP_OK;
 }
 
-/* What a post, void, increase or reversal refers to. What the batch itself closes lies in the tail by then. */
+/* What a post, void, increase or reversal refers to. What the batch itself closes lies in the tail
+ * by then. */
 static mp_status want_target(struct applier *applier, const mp_transfer *event)
 {
     uint64_t hash = hash_of(applier, event->pending_id);
     bool reverses = (event->flags & MP_TRANSFER_REVERSAL) != 0;
     mp_status status;
 
-    if (!reverses && reservations_find(&applier->ledger->reservations, event->pending_id, hash) != SLOT_NONE) {
+    if (!reverses &&
+        reservations_find(&applier->ledger->reservations, event->pending_id, hash) != SLOT_NONE) {
         return MP_OK;
     }
     status = want(applier, hash, ID_OBJECT);
@@ -38,8 +40,8 @@ static mp_status want_target(struct applier *applier, const mp_transfer *event)
     return status;
 }
 
-static void hint_prefetch(const struct applier *applier, const mp_transfer *event, struct event_hint *hint,
-                          uint64_t *debit_hash, uint64_t *credit_hash)
+static void hint_prefetch(const struct applier *applier, const mp_transfer *event,
+                          struct event_hint *hint, uint64_t *debit_hash, uint64_t *credit_hash)
 {
     const struct mp_ledger *ledger = applier->ledger;
 
@@ -54,8 +56,8 @@ static void hint_prefetch(const struct applier *applier, const mp_transfer *even
 mp_status probe_transfers(struct applier *applier, const mp_transfer *events, uint32_t count,
                           struct event_hint *hints)
 {
-    const uint16_t referring = MP_TRANSFER_POST_PENDING | MP_TRANSFER_VOID_PENDING | MP_TRANSFER_INCREASE_PENDING |
-                               MP_TRANSFER_REVERSAL;
+    const uint16_t referring = MP_TRANSFER_POST_PENDING | MP_TRANSFER_VOID_PENDING |
+                               MP_TRANSFER_INCREASE_PENDING | MP_TRANSFER_REVERSAL;
     const struct mp_ledger *ledger = applier->ledger;
     uint64_t debit_hashes[AHEAD], credit_hashes[AHEAD];
     mp_status status = MP_OK;
@@ -66,17 +68,19 @@ mp_status probe_transfers(struct applier *applier, const mp_transfer *events, ui
             const mp_transfer *event = &events[now];
             struct ids_probe probe;
 
-            hints[now].debit_slot =
-                accounts_find(&ledger->accounts, event->debit_account_id, debit_hashes[now % AHEAD]);
-            hints[now].credit_slot =
-                accounts_find(&ledger->accounts, event->credit_account_id, credit_hashes[now % AHEAD]);
+            hints[now].debit_slot = accounts_find(&ledger->accounts, event->debit_account_id,
+                                                  debit_hashes[now % AHEAD]);
+            hints[now].credit_slot = accounts_find(&ledger->accounts, event->credit_account_id,
+                                                   credit_hashes[now % AHEAD]);
             if (UNLIKELY(ids_first(&ledger->ids, hints[now].hash, ID_OBJECT, &probe) != 0)) {
                 status = want(applier, hints[now].hash, ID_OBJECT);
             }
-            if (status == MP_OK && (event->flags & referring) != 0) status = want_target(applier, event);
+            if (status == MP_OK && (event->flags & referring) != 0)
+                status = want_target(applier, event);
         }
         if (LIKELY(i < count)) {
-            hint_prefetch(applier, &events[i], &hints[i], &debit_hashes[i % AHEAD], &credit_hashes[i % AHEAD]);
+            hint_prefetch(applier, &events[i], &hints[i], &debit_hashes[i % AHEAD],
+                          &credit_hashes[i % AHEAD]);
         }
     }
     return status;
@@ -113,8 +117,11 @@ struct demand demand_of_accounts(const mp_account *events, uint32_t count)
 
 struct demand demand_of_transfers(const mp_transfer *events, uint32_t count)
 {
-    const uint16_t twice = MP_TRANSFER_POST_PENDING | MP_TRANSFER_VOID_PENDING | MP_TRANSFER_REVERSAL;
-    struct demand demand = {.ids = count, .touched = 2 * (uint64_t)count, .bytes = pages_bytes(count, RECORD_UNITS_MAX)};
+    const uint16_t twice =
+        MP_TRANSFER_POST_PENDING | MP_TRANSFER_VOID_PENDING | MP_TRANSFER_REVERSAL;
+    struct demand demand = {.ids = count,
+                            .touched = 2 * (uint64_t)count,
+                            .bytes = pages_bytes(count, RECORD_UNITS_MAX)};
     mp_amount amounts = 0;
 
     for (uint32_t i = 0; i < count; i++) {
@@ -139,12 +146,14 @@ mp_status demand_prepare(struct applier *applier, const struct demand *demand)
 {
     struct mp_ledger *ledger = applier->ledger;
     uint64_t undo = demand->undo == 0 ? 0 : (demand->undo * 2 + 1) * UNDO_PER_EVENT;
-    mp_status status = accounts_prepare(&ledger->accounts, demand->accounts, demand->touched, demand->large);
+    mp_status status =
+        accounts_prepare(&ledger->accounts, demand->accounts, demand->touched, demand->large);
 
     if (status == MP_OK) status = ids_prepare(&ledger->ids, demand->ids);
     if (status == MP_OK && demand->reservations > 0) {
         status = reservations_prepare(&ledger->reservations, demand->reservations);
     }
-    if (status == MP_OK && undo > 0) status = arena_commit(&applier->undo, undo * sizeof(struct undo));
+    if (status == MP_OK && undo > 0)
+        status = arena_commit(&applier->undo, undo * sizeof(struct undo));
     return status;
 }

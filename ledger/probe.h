@@ -1,13 +1,15 @@
-/* What a batch will touch, looked at before it is applied: hints for applying, records to read ahead. */
+/* What a batch will touch, looked at before it is applied: hints for applying, records to read
+ * ahead. */
 #ifndef LEDGER_PROBE_H
 #define LEDGER_PROBE_H
 
 #include "apply.h"
 
 /* Fills in a hint for each event and asks applier->fetch for what must come from disk. */
-MP_MUST_USE mp_status probe_transfers(struct applier *applier, const mp_transfer *events, uint32_t count,
-                                      struct event_hint *hints);
-MP_MUST_USE mp_status probe_updates(struct applier *applier, const mp_account_update *events, uint32_t count);
+MP_MUST_USE mp_status probe_transfers(struct applier *applier, const mp_transfer *events,
+                                      uint32_t count, struct event_hint *hints);
+MP_MUST_USE mp_status probe_updates(struct applier *applier, const mp_account_update *events,
+                                    uint32_t count);
 
 /* What a batch needs at most, judged as if every event were accepted. */
 struct demand {

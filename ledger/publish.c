@@ -22,7 +22,8 @@ static struct page page_of(const struct tail *tail, uint64_t block, uint32_t num
 
 static void prefetch_cold(const struct accounts *accounts, const struct page *page)
 {
-    for (unsigned at = page->first; at < page->end; at += record_units(page->bytes + at) * UNIT_SIZE) {
+    for (unsigned at = page->first; at < page->end;
+         at += record_units(page->bytes + at) * UNIT_SIZE) {
         uint32_t slots[2];
 
         record_slots(page->bytes + at, slots);
@@ -36,7 +37,8 @@ static void prefetch_cold(const struct accounts *accounts, const struct page *pa
 
 static void prefetch_published(const struct accounts *accounts, const struct page *page)
 {
-    for (unsigned at = page->first; at < page->end; at += record_units(page->bytes + at) * UNIT_SIZE) {
+    for (unsigned at = page->first; at < page->end;
+         at += record_units(page->bytes + at) * UNIT_SIZE) {
         uint32_t slots[2];
 
         record_slots(page->bytes + at, slots);
@@ -64,7 +66,8 @@ static uint64_t record_time(const uint8_t *bytes, uint64_t block_time)
     return block_time + record->time_offset;
 }
 
-static void fill_transfer(struct accounts *accounts, uint8_t *bytes, uint64_t position, uint64_t block_time)
+static void fill_transfer(struct accounts *accounts, uint8_t *bytes, uint64_t position,
+                          uint64_t block_time)
 {
     struct transfer_record *record = (struct transfer_record *)bytes;
     uint64_t timestamp = record_time(bytes, block_time);
@@ -79,10 +82,12 @@ static void fill_transfer(struct accounts *accounts, uint8_t *bytes, uint64_t po
     store_48(record->credit_jump_time, credit.target_time);
 }
 
-static void fill_update(struct accounts *accounts, uint8_t *bytes, uint64_t position, uint64_t block_time)
+static void fill_update(struct accounts *accounts, uint8_t *bytes, uint64_t position,
+                        uint64_t block_time)
 {
     struct update_record *record = (struct update_record *)bytes;
-    struct jump jump = digits_push(accounts, record->slot, position, block_time + record->time_offset);
+    struct jump jump =
+        digits_push(accounts, record->slot, position, block_time + record->time_offset);
 
     store_48(record->previous, distance(position, jump.previous));
     store_48(record->jump, distance(position, jump.target));
@@ -102,7 +107,8 @@ void pointers_fill(struct mp_ledger *ledger, uint64_t position, uint32_t pages)
 
             prefetch_cold(accounts, &next);
         }
-        for (unsigned at = page.first; at < page.end; at += record_units(page.bytes + at) * UNIT_SIZE) {
+        for (unsigned at = page.first; at < page.end;
+             at += record_units(page.bytes + at) * UNIT_SIZE) {
             uint8_t kind = page.bytes[at];
 
             if (kind == MP_RECORD_TRANSFER || kind == MP_RECORD_EXPIRY) {
@@ -177,7 +183,8 @@ void publish_block(struct mp_ledger *ledger, uint64_t position, uint32_t pages)
         struct page page = page_of(&ledger->tail, position, number);
 
         prefetch_published(accounts, &page);
-        for (unsigned at = page.first; at < page.end; at += record_units(page.bytes + at) * UNIT_SIZE) {
+        for (unsigned at = page.first; at < page.end;
+             at += record_units(page.bytes + at) * UNIT_SIZE) {
             publish_record(accounts, page.bytes + at, page.position + at);
         }
     }

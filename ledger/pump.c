@@ -93,7 +93,8 @@ static void helper_main(void *argument)
         if (helper_step(ledger)) continue;
         atomic_store(&pump->helper_asleep, 1);
         if (atomic_load(&pump->ending) == 0) {
-            ledger->env->wait(ledger->env->context, &pump->helper_word, word, checkpoint_wait_ns(ledger));
+            ledger->env->wait(ledger->env->context, &pump->helper_word, word,
+                              checkpoint_wait_ns(ledger));
         }
         atomic_store(&pump->helper_asleep, 0);
     }
@@ -134,11 +135,13 @@ static mp_status start_threads(struct mp_ledger *ledger)
     const mp_env *env = ledger->env;
 
     if ((ledger->flags & MP_OPEN_MANUAL) != 0) return MP_OK;
-    if (env->thread_start(env->context, helper_main, ledger, "micropay-helper", &pump->helper) < 0) {
+    if (env->thread_start(env->context, helper_main, ledger, "micropay-helper", &pump->helper) <
+        0) {
         return fail(MP_NO_MEMORY, "no helper thread could be started for the ledger");
     }
     pump->has_helper = true;
-    if (env->thread_start(env->context, thread_main, ledger, "micropay-ledger", &pump->thread) < 0) {
+    if (env->thread_start(env->context, thread_main, ledger, "micropay-ledger", &pump->thread) <
+        0) {
         return fail(MP_NO_MEMORY, "no thread could be started for the ledger");
     }
     pump->has_thread = true;
@@ -160,14 +163,16 @@ mp_status pump_open(struct mp_ledger *ledger, const mp_options *options)
     pump->outstanding_max = options->outstanding_max != 0 ? options->outstanding_max : 4096;
     pump->applier.ledger = ledger;
     pump->applier.tail = &ledger->tail;
-    pump->identity = (struct block_identity){ledger->wal.identity.timeline, ledger->wal.identity.epoch};
+    pump->identity =
+        (struct block_identity){ledger->wal.identity.timeline, ledger->wal.identity.epoch};
     pump->sealed = ledger->wal.end <= ledger->wal.last_mark || ledger->wal.last_block == 0;
     pump->last_activity = ledger->env->boot_ns(ledger->env->context);
     clock_open(ledger);
     status = fetch_open(&pump->applier.fetch, &ledger->memory);
     if (status == MP_OK) {
-        status = arena_reserve(&pump->applier.undo, &ledger->memory,
-                               (2 * (uint64_t)MP_BATCH_MAX + 1) * UNDO_PER_EVENT * sizeof(struct undo), "undo");
+        status = arena_reserve(
+            &pump->applier.undo, &ledger->memory,
+            (2 * (uint64_t)MP_BATCH_MAX + 1) * UNDO_PER_EVENT * sizeof(struct undo), "undo");
     }
     if (status == MP_OK) status = open_ring(ledger);
     if (status == MP_OK) status = start_threads(ledger);

@@ -1,11 +1,13 @@
-/* The pump: takes requests, applies them, writes blocks, releases results. Whoever claims it drives it. */
+/* The pump: takes requests, applies them, writes blocks, releases results. Whoever claims it drives
+ * it. */
 #ifndef LEDGER_PUMP_H
 #define LEDGER_PUMP_H
 
 #include "apply.h"
 #include "probe.h"
 
-/* A request's `operation` beside enum mp_operation: where ids stand; events: mp_id; results: uint64_t positions. */
+/* A request's `operation` beside enum mp_operation: where ids stand; events: mp_id; results:
+ * uint64_t positions. */
 #define OPERATION_FIND_IDS 100u
 
 /* A request's `state`. */
@@ -14,8 +16,9 @@ enum request_state { REQUEST_NEW = 0, REQUEST_SUBMITTED = 1, REQUEST_DONE = 2 };
 /* What the ledger's thread is doing: `asleep`. */
 enum thread_sleep {
     THREAD_AWAKE = 0,
-    THREAD_IDLE = 1,      /* sleeps, the pump unclaimed by it */
-    THREAD_IN_FLIGHT = 2, /* waits for the disk with the pump claimed: new requests should wake it */
+    THREAD_IDLE = 1, /* sleeps, the pump unclaimed by it */
+    THREAD_IN_FLIGHT =
+        2, /* waits for the disk with the pump claimed: new requests should wake it */
 };
 
 /* Who drives. */
@@ -35,14 +38,14 @@ struct pump {
     _Atomic int event_file;                            /* eventfd, -1 = none */
 
     /* the rest belongs to whoever has claimed it */
-    mp_request *queue, **queue_end;       /* taken, not yet applied */
-    mp_request *applied, **applied_end;   /* applied, not yet released */
+    mp_request *queue, **queue_end;     /* taken, not yet applied */
+    mp_request *applied, **applied_end; /* applied, not yet released */
     struct applier applier;
     struct block_identity identity;
-    uint64_t blocks_written;              /* number of the newest block handed to the disk */
+    uint64_t blocks_written; /* number of the newest block handed to the disk */
     uint64_t blocks_durable;
 
-    bool flying;                          /* a write is under way on the ring */
+    bool flying; /* a write is under way on the ring */
     struct {
         uint64_t position, end, sequence, submitted_ns;
         uint32_t pages;
@@ -50,28 +53,28 @@ struct pump {
         unsigned piece_count;
     } flight;
 
-    bool wants_disk;                      /* the first request of the queue waits for the thread to read */
+    bool wants_disk; /* the first request of the queue waits for the thread to read */
     struct event_hint hints[MP_BATCH_MAX];
 
     /* the clock's guard */
-    uint64_t clock_real, clock_boot;      /* taken together when the clock was last believed */
-    _Atomic uint32_t clock_accept;        /* a request to believe it */
+    uint64_t clock_real, clock_boot; /* taken together when the clock was last believed */
+    _Atomic uint32_t clock_accept;   /* a request to believe it */
 
     /* seal */
-    uint64_t last_activity;               /* boot ns */
-    bool sealed;                          /* the log's last block is a seal, or there is none */
+    uint64_t last_activity; /* boot ns */
+    bool sealed;            /* the log's last block is a seal, or there is none */
 
     /* the thread */
-    mp_env_ring *ring;                    /* NULL = none: blocking writes */
-    uint32_t wake_word;                   /* futex when there is no ring */
-    _Atomic uint32_t asleep;              /* the thread sleeps (or is about to): wake it */
-    _Atomic uint32_t timer_armed;         /* it will wake by itself to seal */
+    mp_env_ring *ring;            /* NULL = none: blocking writes */
+    uint32_t wake_word;           /* futex when there is no ring */
+    _Atomic uint32_t asleep;      /* the thread sleeps (or is about to): wake it */
+    _Atomic uint32_t timer_armed; /* it will wake by itself to seal */
     _Atomic uint32_t ending;
     bool has_thread;
     uint64_t thread;
 
     /* the helper */
-    uint32_t helper_word;                 /* futex */
+    uint32_t helper_word; /* futex */
     _Atomic uint32_t helper_asleep;
     bool has_helper;
     uint64_t helper;
@@ -106,7 +109,8 @@ void block_submit(struct mp_ledger *ledger, enum driver driver, unsigned flags);
 bool flight_reap(struct mp_ledger *ledger, uint64_t timeout_ns);
 
 /* --- find.c --- */
-/* OPERATION_FIND_IDS: candidates only, whoever asks confirms them; request->source says which candidate. */
+/* OPERATION_FIND_IDS: candidates only, whoever asks confirms them; request->source says which
+ * candidate. */
 void find_candidates(struct mp_ledger *ledger, const mp_request *request);
 
 /* --- clock.c --- */

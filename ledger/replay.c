@@ -19,8 +19,8 @@ static mp_status corrupt(const struct mp_ledger *ledger, uint64_t position, cons
 {
     uint32_t ordinal = segment_of(position);
 
-    return fail(MP_CORRUPT, "%s/wal/%08u.wal: the record at offset %" PRIu64 " %s", ledger->wal.directory, ordinal,
-                position - segment_base(ordinal), what);
+    return fail(MP_CORRUPT, "%s/wal/%08u.wal: the record at offset %" PRIu64 " %s",
+                ledger->wal.directory, ordinal, position - segment_base(ordinal), what);
 }
 
 /* --- ids --- */
@@ -39,7 +39,8 @@ static mp_status replay_ids(struct mp_ledger *ledger, const struct record_view *
     mp_id id;
 
     if (ledger->wal.write == false && !ledger->ids_loaded) return MP_OK;
-    if (view->record[0] == MP_RECORD_ACCOUNT || view->record[0] == MP_RECORD_INPUT_POSITION) return MP_OK;
+    if (view->record[0] == MP_RECORD_ACCOUNT || view->record[0] == MP_RECORD_INPUT_POSITION)
+        return MP_OK;
     if (view->record[0] != MP_RECORD_EXPIRY) {
         memcpy(&id, view->record + 8, sizeof id);
         status = replay_id(ledger, hash_of(ledger, id), ID_OBJECT, view->position);
@@ -75,7 +76,8 @@ static mp_status replay_account(struct mp_ledger *ledger, const struct record_vi
         if (account_line(accounts, record->slot)->id == record->id) return MP_OK;
         return corrupt(ledger, view->position, "makes an account in a slot that is another's");
     }
-    if (record->slot != accounts->count) return corrupt(ledger, view->position, "leaves out an account");
+    if (record->slot != accounts->count)
+        return corrupt(ledger, view->position, "leaves out an account");
     status = accounts_prepare(accounts, 1, 0, false);
     if (status != MP_OK) return status;
     slot = accounts_add(accounts, record->id, hash_of(ledger, record->id), record->ledger);
@@ -84,17 +86,21 @@ static mp_status replay_account(struct mp_ledger *ledger, const struct record_vi
     return MP_OK;
 }
 
-static mp_status replay_sums(struct mp_ledger *ledger, uint32_t slot, const struct sums *sums, uint8_t flags,
-                             const struct record_view *view)
+static mp_status replay_sums(struct mp_ledger *ledger, uint32_t slot, const struct sums *sums,
+                             uint8_t flags, const struct record_view *view)
 {
     struct accounts *accounts = &ledger->accounts;
     struct account_line *line;
     mp_status status;
 
-    if (slot >= accounts->count) return corrupt(ledger, view->position, "names an account that doesn't exist");
+    if (slot >= accounts->count)
+        return corrupt(ledger, view->position, "names an account that doesn't exist");
     line = account_line(accounts, slot);
     if (load_48(line->last) >= view->position) return MP_OK; /* a checkpoint was ahead */
-    status = accounts_prepare(accounts, 0, 1, view->posted_high != NULL || (sums->of[0] | sums->of[1] | sums->of[2] | sums->of[3]) >> 62 != 0);
+    status =
+        accounts_prepare(accounts, 0, 1,
+                         view->posted_high != NULL ||
+                             (sums->of[0] | sums->of[1] | sums->of[2] | sums->of[3]) >> 62 != 0);
     if (status != MP_OK) return status;
     account_set_sums(accounts, line, sums);
     line->flags = flags;
@@ -175,12 +181,14 @@ static mp_status replay_transfer(struct mp_ledger *ledger, const struct record_v
     }
     record_sums(view, &debit, &credit);
     status = replay_sums(ledger, record->debit_slot, &debit, record->debit_flags, view);
-    if (status == MP_OK) status = replay_sums(ledger, record->credit_slot, &credit, record->credit_flags, view);
+    if (status == MP_OK)
+        status = replay_sums(ledger, record->credit_slot, &credit, record->credit_flags, view);
     if (status != MP_OK) return status;
     if (record->kind == MP_RECORD_TRANSFER && (record->flags & MP_TRANSFER_PENDING) != 0) {
         return replay_pending(ledger, view);
     }
-    if (view->reservation != NULL && record_original(view) == 0) return replay_touched(ledger, view);
+    if (view->reservation != NULL && record_original(view) == 0)
+        return replay_touched(ledger, view);
     return MP_OK;
 }
 
@@ -255,22 +263,32 @@ static void prefetch_page(const struct mp_ledger *ledger, const uint8_t *page, u
 }
 
 /* A block's last timestamp: the newest given, refused events' ones that nobody saw aside. */
-static uint64_t last_time(const struct mp_ledger *ledger, const struct record_view *view, uint64_t block_time)
+static uint64_t last_time(const struct mp_ledger *ledger, const struct record_view *view,
+                          uint64_t block_time)
 {
     uint32_t offset = 0;
 
     switch (view->record[0]) {
-    case MP_RECORD_ACCOUNT: offset = ((const struct account_record *)view->record)->time_offset; break;
+    case MP_RECORD_ACCOUNT:
+        offset = ((const struct account_record *)view->record)->time_offset;
+        break;
     case MP_RECORD_TRANSFER:
-    case MP_RECORD_EXPIRY: offset = ((const struct transfer_record *)view->record)->time_offset; break;
-    case MP_RECORD_UPDATE: offset = ((const struct update_record *)view->record)->time_offset; break;
-    case MP_RECORD_BOUND_ID: offset = ((const struct bound_record *)view->record)->time_offset; break;
+    case MP_RECORD_EXPIRY:
+        offset = ((const struct transfer_record *)view->record)->time_offset;
+        break;
+    case MP_RECORD_UPDATE:
+        offset = ((const struct update_record *)view->record)->time_offset;
+        break;
+    case MP_RECORD_BOUND_ID:
+        offset = ((const struct bound_record *)view->record)->time_offset;
+        break;
     default: break;
     }
     return max_u64(ledger->newest.time, block_time + offset);
 }
 
-static mp_status replay_page(struct mp_ledger *ledger, const uint8_t *page, uint64_t position, unsigned at)
+static mp_status replay_page(struct mp_ledger *ledger, const uint8_t *page, uint64_t position,
+                             unsigned at)
 {
     const struct page_trailer *trailer = (const struct page_trailer *)(page + PAGE_DATA);
 
@@ -301,7 +319,8 @@ mp_status replay_block(void *context, const struct block_view *block)
         mp_status status;
 
         if (number + 1 < pages) prefetch_page(ledger, page + PAGE_SIZE, 0);
-        status = replay_page(ledger, page, block->position + (uint64_t)number * PAGE_SIZE, page_first(number));
+        status = replay_page(ledger, page, block->position + (uint64_t)number * PAGE_SIZE,
+                             page_first(number));
         if (status != MP_OK) return status;
     }
     ledger->newest.time = max_u64(ledger->newest.time, block->header->time);
@@ -320,13 +339,15 @@ static void replay_publish(struct mp_ledger *ledger, uint32_t slot)
     uint64_t records = 0;
 
     if (account_read(accounts, slot, &view)) records = view.records;
-    account_publish(accounts, slot, &sums, line->flags, load_48(line->last), digits_count(accounts, slot) - records);
+    account_publish(accounts, slot, &sums, line->flags, load_48(line->last),
+                    digits_count(accounts, slot) - records);
 }
 
 void replay_publish_all(struct mp_ledger *ledger)
 {
     for (uint32_t slot = 0; slot < ledger->accounts.count; slot++) replay_publish(ledger, slot);
-    atomic_store_explicit(&ledger->accounts.published_count, ledger->accounts.count, memory_order_release);
+    atomic_store_explicit(&ledger->accounts.published_count, ledger->accounts.count,
+                          memory_order_release);
 }
 
 static void publish_page(struct mp_ledger *ledger, const uint8_t *page, unsigned at)
@@ -337,7 +358,8 @@ static void publish_page(struct mp_ledger *ledger, const uint8_t *page, unsigned
         uint32_t slots[2];
 
         record_slots(page + at, slots);
-        if (page[at] == MP_RECORD_ACCOUNT) slots[0] = ((const struct account_record *)(page + at))->slot;
+        if (page[at] == MP_RECORD_ACCOUNT)
+            slots[0] = ((const struct account_record *)(page + at))->slot;
         for (int i = 0; i < 2; i++) {
             if (slots[i] != SLOT_NONE) replay_publish(ledger, slots[i]);
         }

@@ -21,12 +21,15 @@ mp_status reservations_open(struct reservations *reservations, struct memory *me
         .max = min_u64(max, SLOT_NONE - SLOTS_EXTRA - 1),
     };
     slots = reservations->max + SLOTS_EXTRA;
-    status = arena_reserve(&reservations->slab, memory, slots * sizeof(struct reservation), "reservations");
+    status = arena_reserve(&reservations->slab, memory, slots * sizeof(struct reservation),
+                           "reservations");
     if (status == MP_OK) {
-        status = arena_reserve(&reservations->wide, memory, slots * sizeof(mp_u128), "wide reservations");
+        status = arena_reserve(&reservations->wide, memory, slots * sizeof(mp_u128),
+                               "wide reservations");
     }
     if (status == MP_OK) {
-        status = slot_table_open(&reservations->table, memory, reservations->max, "the table of reservations");
+        status = slot_table_open(&reservations->table, memory, reservations->max,
+                                 "the table of reservations");
     }
     if (status == MP_OK) status = expiry_open(reservations, memory);
     if (status != MP_OK) reservations_close(reservations);
@@ -44,18 +47,21 @@ void reservations_close(struct reservations *reservations)
 
 mp_status reservations_prepare(struct reservations *reservations, uint64_t more)
 {
-    uint64_t slots = reservations->slots + (more > reservations->free_count ? more - reservations->free_count : 0);
-    uint64_t wide = min_u64(reservations->wide_used + (uint64_t)MP_BATCH_MAX, reservations->max + SLOTS_EXTRA);
+    uint64_t slots = reservations->slots +
+                     (more > reservations->free_count ? more - reservations->free_count : 0);
+    uint64_t wide =
+        min_u64(reservations->wide_used + (uint64_t)MP_BATCH_MAX, reservations->max + SLOTS_EXTRA);
     mp_status status;
 
     if (more > reservations->max - min_u64(reservations->open, reservations->max)) {
         return fail(MP_LIMIT,
-                    "reservations_max is %" PRIu64 " and %" PRIu64 " reservations are open: no room for %" PRIu64
-                    " more",
+                    "reservations_max is %" PRIu64 " and %" PRIu64
+                    " reservations are open: no room for %" PRIu64 " more",
                     reservations->max, reservations->open, more);
     }
     status = slot_table_prepare(&reservations->table, more);
-    if (status == MP_OK) status = arena_commit(&reservations->slab, slots * sizeof(struct reservation));
+    if (status == MP_OK)
+        status = arena_commit(&reservations->slab, slots * sizeof(struct reservation));
     if (status == MP_OK) status = arena_commit(&reservations->wide, wide * sizeof(mp_u128));
     if (status == MP_OK) {
         status = arena_commit(&reservations->expiry.wheel, EXPIRY_WHEEL * sizeof(uint32_t));
@@ -119,7 +125,8 @@ void reservations_restore(struct reservations *reservations, uint32_t slot)
     const struct reservation *reservation = reservation_at(reservations, slot);
 
     MP_ASSERT(reservation->id != 0 && reservation->list == EXPIRY_NONE);
-    slot_table_insert(&reservations->table, id_hash(reservations->hash_secret, reservation->id), slot);
+    slot_table_insert(&reservations->table, id_hash(reservations->hash_secret, reservation->id),
+                      slot);
     if (reservation->expires != 0) expiry_insert(reservations, slot);
     reservations->open++;
 }
@@ -143,7 +150,8 @@ static mp_u128 *wide_at(const struct reservations *reservations, uint64_t index)
     return (mp_u128 *)reservations->wide.base + index;
 }
 
-mp_amount reservation_left(const struct reservations *reservations, const struct reservation *reservation)
+mp_amount reservation_left(const struct reservations *reservations,
+                           const struct reservation *reservation)
 {
     if (LIKELY((reservation->flags & RESERVATION_WIDE) == 0)) return reservation->left_low;
     return *wide_at(reservations, reservation->left_low);
@@ -163,7 +171,8 @@ static uint64_t wide_take(struct reservations *reservations)
     return index;
 }
 
-void reservation_set_left(struct reservations *reservations, struct reservation *reservation, mp_amount left)
+void reservation_set_left(struct reservations *reservations, struct reservation *reservation,
+                          mp_amount left)
 {
     bool was_wide = (reservation->flags & RESERVATION_WIDE) != 0, is_wide = u128_high(left) != 0;
 

@@ -2,12 +2,13 @@
 #include "slot_table.h"
 
 enum {
-    /* Percent of the entries that the buckets hold: from the first on the table grows (with a quarter more buckets: 11.8
-     * bytes an entry); more than the second is never let in. */
+    /* Percent of the entries that the buckets hold: from the first on the table grows (with a
+     * quarter more buckets: 11.8 bytes an entry); more than the second is never let in. */
     LOAD_GROW = 85,
     LOAD_MAX = 92,
     FIRST_BUCKETS = 32,
-    /* Entries with the same home, of which there are 8 on average or fewer; the chance of more is below 10^-20. */
+    /* Entries with the same home, of which there are 8 on average or fewer; the chance of more is
+       below 10^-20. */
     HOME_MAX = 128,
     AHEAD = 64, /* buckets prefetched ahead of those that move */
 };
@@ -22,7 +23,8 @@ static void set(_Atomic uint64_t *field, uint64_t value)
     atomic_store_explicit(field, value, memory_order_relaxed);
 }
 
-/* Readers load entries at any time: every store of one is atomic. The writer's own loads needn't be. */
+/* Readers load entries at any time: every store of one is atomic. The writer's own loads needn't
+ * be. */
 static void put_at(uint64_t *entry, uint64_t value)
 {
     __atomic_store_n(entry, value, __ATOMIC_RELEASE);
@@ -50,15 +52,18 @@ static uint64_t buckets_for(uint64_t entries, uint64_t percent)
     return entries * 100 / (SLOT_BUCKET * percent) + 1;
 }
 
-mp_status slot_table_open(struct slot_table *table, struct memory *memory, uint64_t entries_max, const char *name)
+mp_status slot_table_open(struct slot_table *table, struct memory *memory, uint64_t entries_max,
+                          const char *name)
 {
-    uint64_t bytes = min_u64(entries_max, SLOT_NONE) * 16 + MIB(4); /* the last growth goes beyond entries_max */
+    uint64_t bytes =
+        min_u64(entries_max, SLOT_NONE) * 16 + MIB(4); /* the last growth goes beyond entries_max */
     uint64_t buckets = 0;
     mp_status status;
 
     *table = (struct slot_table){0};
     status = arena_reserve(&table->arena, memory, bytes, name);
-    if (status == MP_OK) status = buckets_extend(&table->arena, 0, 1, FIRST_BUCKETS, FIRST_BUCKETS, &buckets);
+    if (status == MP_OK)
+        status = buckets_extend(&table->arena, 0, 1, FIRST_BUCKETS, FIRST_BUCKETS, &buckets);
     if (status != MP_OK) slot_table_close(table);
     set(&table->buckets, buckets);
     return status;
@@ -72,15 +77,9 @@ void slot_table_close(struct slot_table *table)
 
 /* --- entries --- */
 
-static uint64_t hash_of(uint64_t entry)
-{
-    return entry >> 32 << 32;
-}
+static uint64_t hash_of(uint64_t entry) { return entry >> 32 << 32; }
 
-static bool is_full(const uint64_t *bucket)
-{
-    return bucket[SLOT_BUCKET - 1] != 0;
-}
+static bool is_full(const uint64_t *bucket) { return bucket[SLOT_BUCKET - 1] != 0; }
 
 /* Entries in use: the first ones. */
 static uint32_t count_of(const uint64_t *bucket)
@@ -177,7 +176,8 @@ uint32_t slot_table_next_shared(const struct slot_table *table, struct slot_prob
     }
 }
 
-uint32_t slot_table_first_shared(const struct slot_table *table, uint64_t hash, struct slot_probe *probe)
+uint32_t slot_table_first_shared(const struct slot_table *table, uint64_t hash,
+                                 struct slot_probe *probe)
 {
     /* Read amid a change of the three, this home may be wrong, but its bucket exists. */
     *probe = (struct slot_probe){
@@ -208,7 +208,8 @@ static uint32_t take(struct slot_table *table, uint64_t from, uint64_t to, uint6
     return count;
 }
 
-/* Carries over the entries whose home is the one bucket before the frontier; right in every case, and slow. */
+/* Carries over the entries whose home is the one bucket before the frontier; right in every case,
+ * and slow. */
 static uint64_t carry_bucket(struct slot_table *table)
 {
     uint64_t home = get(&table->frontier) - 1;
@@ -230,7 +231,8 @@ static uint64_t carry_bucket(struct slot_table *table)
         if (!is_full(here)) break;
     }
     set(&table->frontier, home);
-    for (uint32_t i = 0; i < count; i++) put(table, slot_table_home(table, hash_of(entries[i])), entries[i]);
+    for (uint32_t i = 0; i < count; i++)
+        put(table, slot_table_home(table, hash_of(entries[i])), entries[i]);
     return count + 1;
 }
 
@@ -295,8 +297,9 @@ mp_status slot_table_prepare(struct slot_table *table, uint64_t more)
         }
         fits = entries <= load_of(get(&table->buckets), LOAD_MAX);
         if (fits && table->count < load_of(get(&table->buckets), LOAD_GROW)) return MP_OK;
-        status = buckets_extend(&table->arena, get(&table->buckets), 4, buckets_for(entries, LOAD_GROW),
-                                buckets_for(entries, LOAD_MAX), &grown);
+        status =
+            buckets_extend(&table->arena, get(&table->buckets), 4, buckets_for(entries, LOAD_GROW),
+                           buckets_for(entries, LOAD_MAX), &grown);
         if (status != MP_OK) return fits ? MP_OK : status; /* fuller, but not too full */
         moving_begin(table);
         set(&table->buckets_old, get(&table->buckets));

@@ -21,7 +21,8 @@ void stats_refresh(struct mp_ledger *ledger)
                                        accounts->cold.committed + accounts->rest.committed +
                                        accounts->wide.committed + accounts->chunks.committed +
                                        accounts->table.arena.committed);
-    STAT_SET(stats->reservation_bytes, ledger->reservations.slab.committed + ledger->reservations.wide.committed +
+    STAT_SET(stats->reservation_bytes, ledger->reservations.slab.committed +
+                                           ledger->reservations.wide.committed +
                                            ledger->reservations.table.arena.committed);
 }
 
@@ -30,7 +31,8 @@ void mp_read_stats(mp_ledger *ledger, mp_stats *out)
     const uint64_t *from = (const uint64_t *)&ledger->stats;
     uint64_t *to = (uint64_t *)out;
 
-    for (size_t i = 0; i < sizeof *out / sizeof *to; i++) to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+    for (size_t i = 0; i < sizeof *out / sizeof *to; i++)
+        to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
     out->accounts = atomic_load_explicit(&ledger->accounts.published_count, memory_order_relaxed);
     out->sequence = atomic_load_explicit(&ledger->sequence, memory_order_relaxed);
     out->position = ledger_mark(ledger);

@@ -3,10 +3,13 @@
 #include "pump.h"
 #include "stats.h"
 
-#define SEAL_AFTER (10 * 1000000ull) /* ns without work */
-#define GUESS_AHEAD (60 * NS_PER_S)       /* a block's time is surely no later than this from now */
+#define SEAL_AFTER  (10 * 1000000ull) /* ns without work */
+#define GUESS_AHEAD (60 * NS_PER_S)   /* a block's time is surely no later than this from now */
 
-static uint64_t now_ns(const struct mp_ledger *ledger) { return ledger->env->boot_ns(ledger->env->context); }
+static uint64_t now_ns(const struct mp_ledger *ledger)
+{
+    return ledger->env->boot_ns(ledger->env->context);
+}
 
 /* --- the queue --- */
 
@@ -141,7 +144,8 @@ static uint64_t expiries_bytes(const struct mp_ledger *ledger, uint64_t *most)
 
     *most = 0;
     if (expiry_next(&ledger->reservations) > ledger->newest.time + GUESS_AHEAD &&
-        expiry_next(&ledger->reservations) > ledger->env->real_ns(ledger->env->context) + GUESS_AHEAD) {
+        expiry_next(&ledger->reservations) >
+            ledger->env->real_ns(ledger->env->context) + GUESS_AHEAD) {
         return 0;
     }
     *most = min_u64(ledger->reservations.open, EXPIRIES_MAX);
@@ -157,14 +161,16 @@ static mp_status open_block(struct mp_ledger *ledger, uint64_t bytes)
     uint64_t needed = PAGE_SIZE + bytes + expiries_bytes(ledger, &expiries);
     mp_status status = ids_prepare(&ledger->ids, expiries);
 
-    if (status == MP_OK && expiries > 0) status = accounts_prepare(&ledger->accounts, 0, 2 * expiries, false);
+    if (status == MP_OK && expiries > 0)
+        status = accounts_prepare(&ledger->accounts, 0, 2 * expiries, false);
 
     needed = min_u64(needed, BLOCK_MAX);
     if (status != MP_OK) return status;
     status = wal_place(&ledger->wal, needed, &position);
     if (status != MP_OK) return status;
-    block_begin(&applier->block, applier->tail, position, min_u64(wal_room(&ledger->wal), BLOCK_MAX),
-                clock_block_time(ledger), ledger->wal.sequence);
+    block_begin(&applier->block, applier->tail, position,
+                min_u64(wal_room(&ledger->wal), BLOCK_MAX), clock_block_time(ledger),
+                ledger->wal.sequence);
     if (expiries > 0) apply_expiries(applier);
     return MP_OK;
 }
@@ -172,15 +178,16 @@ static mp_status open_block(struct mp_ledger *ledger, uint64_t bytes)
 /* Drops an open block in which nothing happened. */
 static void drop_empty_block(struct pump *pump)
 {
-    if (pump->applier.block.open && block_is_empty(&pump->applier.block)) pump->applier.block.open = false;
+    if (pump->applier.block.open && block_is_empty(&pump->applier.block))
+        pump->applier.block.open = false;
 }
 
 /* --- admission --- */
 
 enum admission {
-    ADMITTED,  /* applied or refused: off the queue */
-    LATER,     /* the open block must be written first */
-    FOR_DISK,  /* the thread must read first */
+    ADMITTED, /* applied or refused: off the queue */
+    LATER,    /* the open block must be written first */
+    FOR_DISK, /* the thread must read first */
 };
 
 static struct demand demand_of(const mp_request *request)
@@ -214,14 +221,15 @@ static void apply(struct mp_ledger *ledger, mp_request *request)
         apply_accounts(applier, request->events, request->count, time, request->results);
         break;
     case MP_CREATE_TRANSFERS:
-        apply_transfers(applier, request->events, request->count, time, ledger->pump->hints, request->results,
-                        request->sums);
+        apply_transfers(applier, request->events, request->count, time, ledger->pump->hints,
+                        request->results, request->sums);
         break;
     default: apply_updates(applier, request->events, request->count, time, request->results); break;
     }
     if (request->source != 0 && request->source_position != 0) {
         apply_input_position(applier, request->source, request->source_position);
-        MP_ASSERT(source_set(ledger, request->source, request->source_position)); /* source_check came before */
+        MP_ASSERT(source_set(ledger, request->source,
+                             request->source_position)); /* source_check came before */
     }
     STAT_ADD(ledger->stats.batches, 1);
     STAT_ADD(ledger->stats.events, request->count);
@@ -242,7 +250,8 @@ static void done_with(struct mp_ledger *ledger, mp_status status)
 }
 
 /* Makes room in the open block, or opens one. */
-static enum admission make_room(struct mp_ledger *ledger, const struct demand *demand, mp_status *status)
+static enum admission make_room(struct mp_ledger *ledger, const struct demand *demand,
+                                mp_status *status)
 {
     struct pump *pump = ledger->pump;
     struct block *block = &pump->applier.block;
@@ -283,7 +292,8 @@ static enum admission admit(struct mp_ledger *ledger, enum driver driver)
             return LATER;
         }
     }
-    if (status == MP_IO || status == MP_CORRUPT) { /* of the log: going on could only make it worse */
+    if (status == MP_IO ||
+        status == MP_CORRUPT) { /* of the log: going on could only make it worse */
         pump_stop(ledger, status);
         return LATER;
     }
@@ -300,7 +310,8 @@ static bool fill(struct mp_ledger *ledger, enum driver driver)
     bool worked = false;
 
     pump->wants_disk = false;
-    while (pump->queue != NULL && !(pump->applier.block.open && block_bytes(&pump->applier.block) >= BLOCK_TARGET)) {
+    while (pump->queue != NULL &&
+           !(pump->applier.block.open && block_bytes(&pump->applier.block) >= BLOCK_TARGET)) {
         enum admission admission = admit(ledger, driver);
 
         if (admission == FOR_DISK) pump->wants_disk = true;
@@ -327,7 +338,8 @@ static bool seal(struct mp_ledger *ledger)
 {
     struct pump *pump = ledger->pump;
 
-    if (pump->sealed || pump->flying || pump->applier.block.open || pump->queue != NULL) return false;
+    if (pump->sealed || pump->flying || pump->applier.block.open || pump->queue != NULL)
+        return false;
     if (open_block(ledger, 0) != MP_OK) return false;
     block_submit(ledger, DRIVER_CALLER, block_is_empty(&pump->applier.block) ? BLOCK_SEAL : 0);
     ledger->wal.identity.mark = ledger_mark(ledger);
@@ -354,8 +366,8 @@ bool pump_is_idle(const struct mp_ledger *ledger)
 {
     const struct pump *pump = ledger->pump;
 
-    return pump_stack_is_empty(pump) && pump->queue == NULL && pump->applied == NULL && !pump->flying &&
-           !pump->applier.block.open;
+    return pump_stack_is_empty(pump) && pump->queue == NULL && pump->applied == NULL &&
+           !pump->flying && !pump->applier.block.open;
 }
 
 void pump_unclaim(struct mp_ledger *ledger, enum driver driver)
@@ -390,7 +402,8 @@ bool pump_step(struct mp_ledger *ledger, enum driver driver)
     struct block *block = &pump->applier.block;
     bool worked = false;
 
-    if (UNLIKELY(atomic_load_explicit(&ledger->stopped, memory_order_relaxed) != 0)) return release_unknown(ledger);
+    if (UNLIKELY(atomic_load_explicit(&ledger->stopped, memory_order_relaxed) != 0))
+        return release_unknown(ledger);
     if (pump->flying) {
         if (driver == DRIVER_CALLER) return false;
         worked = flight_reap(ledger, 0);
@@ -426,7 +439,8 @@ mp_status mp_step(mp_ledger *ledger, bool *worked)
     if (ledger->pump == NULL) return fail(MP_READ_ONLY, "the ledger was opened with MP_OPEN_READ");
     if (!pump_claim(ledger->pump)) return MP_BUSY;
     did = pump_step(ledger, manual ? DRIVER_THREAD : DRIVER_CALLER);
-    if (!did && manual) did = flight_reap(ledger, UINT64_MAX); /* nothing else to do: wait for the disk */
+    if (!did && manual)
+        did = flight_reap(ledger, UINT64_MAX); /* nothing else to do: wait for the disk */
     pump_unclaim(ledger, DRIVER_CALLER);
     if (manual) did |= helper_step(ledger);
     if (worked != NULL) *worked = did;

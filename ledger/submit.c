@@ -6,7 +6,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-_Static_assert(sizeof(ck_stack_entry_t) == sizeof(mp_request *), "a request is its own stack entry");
+_Static_assert(sizeof(ck_stack_entry_t) == sizeof(mp_request *),
+               "a request is its own stack entry");
 
 bool mp_done(const mp_request *request)
 {
@@ -42,7 +43,8 @@ void helper_wake(struct mp_ledger *ledger)
 void request_release(struct mp_ledger *ledger, mp_request *request, mp_status status)
 {
     request->status = status;
-    __atomic_store_n(&request->state, REQUEST_DONE, __ATOMIC_RELEASE); /* from here on it is the caller's */
+    __atomic_store_n(&request->state, REQUEST_DONE,
+                     __ATOMIC_RELEASE); /* from here on it is the caller's */
     atomic_fetch_sub(&ledger->pump->outstanding, 1);
 }
 
@@ -66,7 +68,8 @@ int mp_eventfd(mp_ledger *ledger)
     int expected = -1, made;
 
     if (pump == NULL || check_process(ledger) != MP_OK) return -1;
-    if (atomic_load_explicit(&pump->event_file, memory_order_acquire) >= 0) return atomic_load(&pump->event_file);
+    if (atomic_load_explicit(&pump->event_file, memory_order_acquire) >= 0)
+        return atomic_load(&pump->event_file);
     made = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (made >= 0 && !atomic_compare_exchange_strong(&pump->event_file, &expected, made)) {
         close(made);
@@ -85,14 +88,16 @@ static mp_status check_request(const struct mp_ledger *ledger, const mp_request 
     if (ledger->pump == NULL) return fail(MP_READ_ONLY, "the ledger was opened with MP_OPEN_READ");
     if (request->operation != OPERATION_FIND_IDS &&
         (request->operation < MP_CREATE_ACCOUNTS || request->operation > MP_UPDATE_ACCOUNTS)) {
-        return fail(MP_INVALID, "operation %u of a request is none of enum mp_operation", request->operation);
+        return fail(MP_INVALID, "operation %u of a request is none of enum mp_operation",
+                    request->operation);
     }
     if (request->count > MP_BATCH_MAX) {
-        return fail(MP_BATCH_TOO_LARGE, "a request holds %u events, at most %d are allowed", request->count,
-                    MP_BATCH_MAX);
+        return fail(MP_BATCH_TOO_LARGE, "a request holds %u events, at most %d are allowed",
+                    request->count, MP_BATCH_MAX);
     }
     if (request->count > 0 && (request->events == NULL || request->results == NULL)) {
-        return fail(MP_INVALID, "a request of %u events needs `events` and `results`", request->count);
+        return fail(MP_INVALID, "a request of %u events needs `events` and `results`",
+                    request->count);
     }
     if (atomic_load(&ledger->stopped) != 0) {
         return fail(MP_STOPPED, "%s", ledger->stop_message);
@@ -169,7 +174,8 @@ mp_status mp_wait(mp_ledger *ledger, mp_request *request)
         uint32_t seen = __atomic_load_n(&pump->completions, __ATOMIC_SEQ_CST);
 
         if (!manual && atomic_load(&pump->outstanding) > 1) {
-            thread_hint(ledger); /* there is something to overlap: the ledger's thread does it better */
+            thread_hint(
+                ledger); /* there is something to overlap: the ledger's thread does it better */
         } else if (pump_claim(pump)) {
             while (!mp_done(request)) {
                 if (pump_step(ledger, driver)) continue;
@@ -180,7 +186,8 @@ mp_status mp_wait(mp_ledger *ledger, mp_request *request)
         if (!mp_done(request)) wait_for_release(ledger, seen);
     }
     status = request->status;
-    if (status == MP_UNKNOWN || status == MP_STOPPED) return fail(status, "%s", ledger->stop_message);
+    if (status == MP_UNKNOWN || status == MP_STOPPED)
+        return fail(status, "%s", ledger->stop_message);
     if (status != MP_OK) return fail(status, "%s", mp_status_text(status));
     return status;
 }
@@ -202,25 +209,29 @@ mp_status mp_execute(mp_ledger *ledger, mp_request *request)
     }
 }
 
-static mp_status execute(mp_ledger *ledger, mp_operation operation, const void *events, uint32_t count,
-                         mp_result *results)
+static mp_status execute(mp_ledger *ledger, mp_operation operation, const void *events,
+                         uint32_t count, mp_result *results)
 {
-    mp_request request = {.operation = operation, .count = count, .events = events, .results = results};
+    mp_request request = {
+        .operation = operation, .count = count, .events = events, .results = results};
 
     return mp_execute(ledger, &request);
 }
 
-mp_status mp_create_accounts(mp_ledger *ledger, const mp_account *accounts, uint32_t count, mp_result *results)
+mp_status mp_create_accounts(mp_ledger *ledger, const mp_account *accounts, uint32_t count,
+                             mp_result *results)
 {
     return execute(ledger, MP_CREATE_ACCOUNTS, accounts, count, results);
 }
 
-mp_status mp_create_transfers(mp_ledger *ledger, const mp_transfer *transfers, uint32_t count, mp_result *results)
+mp_status mp_create_transfers(mp_ledger *ledger, const mp_transfer *transfers, uint32_t count,
+                              mp_result *results)
 {
     return execute(ledger, MP_CREATE_TRANSFERS, transfers, count, results);
 }
 
-mp_status mp_update_accounts(mp_ledger *ledger, const mp_account_update *updates, uint32_t count, mp_result *results)
+mp_status mp_update_accounts(mp_ledger *ledger, const mp_account_update *updates, uint32_t count,
+                             mp_result *results)
 {
     return execute(ledger, MP_UPDATE_ACCOUNTS, updates, count, results);
 }

@@ -6,7 +6,8 @@ mp_status tail_open(struct tail *tail, uint64_t size)
 {
     void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    if (bytes == MAP_FAILED) return fail(MP_NO_MEMORY, "no memory for the log's tail of %zu bytes", (size_t)size);
+    if (bytes == MAP_FAILED)
+        return fail(MP_NO_MEMORY, "no memory for the log's tail of %zu bytes", (size_t)size);
     madvise(bytes, size, MADV_DONTFORK);
     madvise(bytes, size, MADV_HUGEPAGE);
     tail->bytes = bytes;
@@ -30,12 +31,15 @@ void tail_claim(struct tail *tail, uint64_t position, uint64_t bytes)
     if (tail->start == UINT64_MAX) tail->start = position;
     if (low > atomic_load_explicit(&tail->low, memory_order_relaxed)) {
         atomic_store_explicit(&tail->low, low, memory_order_relaxed);
-        atomic_thread_fence(memory_order_seq_cst); /* readers must see this before the bytes change */
+        atomic_thread_fence(
+            memory_order_seq_cst); /* readers must see this before the bytes change */
     }
 }
 
-/* The copy may race with the writer who overwrites: `low` says afterwards whether it did, and the copy is dropped. */
-__attribute__((no_sanitize("thread"))) static void copy_words(uint64_t *to, const volatile uint64_t *from)
+/* The copy may race with the writer who overwrites: `low` says afterwards whether it did, and the
+ * copy is dropped. */
+__attribute__((no_sanitize("thread"))) static void copy_words(uint64_t *to,
+                                                              const volatile uint64_t *from)
 {
     for (unsigned i = 0; i < PAGE_SIZE / sizeof *to; i++) to[i] = from[i];
 }

@@ -3,10 +3,14 @@
 #include "pump.h"
 #include "stats.h"
 
-static uint64_t now_ns(const struct mp_ledger *ledger) { return ledger->env->boot_ns(ledger->env->context); }
+static uint64_t now_ns(const struct mp_ledger *ledger)
+{
+    return ledger->env->boot_ns(ledger->env->context);
+}
 
 /* The block's bytes in the ring: one piece, or two where it wraps. */
-static void flight_pieces(struct pump *pump, const struct tail *tail, uint64_t position, uint64_t bytes)
+static void flight_pieces(struct pump *pump, const struct tail *tail, uint64_t position,
+                          uint64_t bytes)
 {
     uint64_t first = min_u64(bytes, tail->size - position % tail->size);
 
@@ -34,7 +38,9 @@ static void flight_land(struct mp_ledger *ledger, int64_t result)
 
     pump->flying = false;
     if (result != (int64_t)bytes) {
-        fail(MP_IO, "writing %llu bytes at log position %llu failed: %s; the ledger has stopped: open it again",
+        fail(MP_IO,
+             "writing %llu bytes at log position %llu failed: %s; the ledger has stopped: open it "
+             "again",
              (unsigned long long)bytes, (unsigned long long)pump->flight.position,
              result < 0 ? strerror((int)-result) : "fewer bytes were written");
         pump_stop(ledger, MP_IO);
@@ -70,7 +76,8 @@ void block_submit(struct mp_ledger *ledger, enum driver driver, unsigned flags)
     wal->last_mark = ledger_mark(ledger);
     block_close(block, &ledger->tail);
     pointers_fill(ledger, block->position, block->page + 1);
-    wal->prev_sum = block_end(block, &ledger->tail, &pump->identity, wal->prev_sum, wal->last_mark, flags);
+    wal->prev_sum =
+        block_end(block, &ledger->tail, &pump->identity, wal->prev_sum, wal->last_mark, flags);
     wal->end = pump->flight.end;
     wal->sequence = block->sequence;
     pump->sealed = (flags & BLOCK_SEAL) != 0;
@@ -91,8 +98,8 @@ void block_submit(struct mp_ledger *ledger, enum driver driver, unsigned flags)
         return;
     }
     STAT_ADD(ledger->stats.writes_blocking, 1);
-    flight_land(ledger, env->file_write(env->context, wal->file, pump->flight.pieces, pump->flight.piece_count,
-                                        offset, true));
+    flight_land(ledger, env->file_write(env->context, wal->file, pump->flight.pieces,
+                                        pump->flight.piece_count, offset, true));
 }
 
 bool flight_reap(struct mp_ledger *ledger, uint64_t timeout_ns)

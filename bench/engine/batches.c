@@ -34,7 +34,7 @@ struct outcome {
     double p50_ms[RUNS_MAX];
     double p99_ms[RUNS_MAX];
     double cpu_ns[RUNS_MAX]; /* a transfer */
-    mp_stats empty; /* of the last run: before the first transfer, and at the end */
+    mp_stats empty;          /* of the last run: before the first transfer, and at the end */
     mp_stats full;
     uint64_t process_bytes; /* that the last run added to the process */
 };

@@ -2,9 +2,10 @@
  * @file ledger.h
  * Opening a ledger, asking it to book, and learning what became of it.
  *
- * A ledger is a directory. One process at a time opens it for writing; any number open it for reading beside it.
- * Every function may be called from any number of threads unless it says otherwise. Nothing is answered before it
- * is durable: a result, a refusal, a balance that a caller has seen survives a power cut.
+ * A ledger is a directory. One process at a time opens it for writing; any number open it for
+ * reading beside it. Every function may be called from any number of threads unless it says
+ * otherwise. Nothing is answered before it is durable: a result, a refusal, a balance that a caller
+ * has seen survives a power cut.
  */
 #ifndef MICROPAY_LEDGER_H
 #define MICROPAY_LEDGER_H
@@ -21,22 +22,26 @@ extern "C" {
 typedef struct mp_ledger mp_ledger;
 
 enum mp_open_flags {
-    MP_OPEN_READ = 1 << 0,         /**< reads only: no lock, writes nothing, works beside a live writer */
-    MP_OPEN_ACCEPT_CLOCK = 1 << 1, /**< opens although the clock stands far behind the newest block */
-    MP_OPEN_FORCE_FS = 1 << 2,     /**< opens on a network or FUSE file system */
-    MP_OPEN_MANUAL = 1 << 3,       /**< no threads: callers drive everything by mp_step (simulators, tests) */
-    MP_OPEN_NO_RING = 1 << 4,      /**< never uses io_uring, only blocking writes */
+    MP_OPEN_READ = 1 << 0, /**< reads only: no lock, writes nothing, works beside a live writer */
+    MP_OPEN_ACCEPT_CLOCK =
+        1 << 1,                /**< opens although the clock stands far behind the newest block */
+    MP_OPEN_FORCE_FS = 1 << 2, /**< opens on a network or FUSE file system */
+    MP_OPEN_MANUAL =
+        1 << 3, /**< no threads: callers drive everything by mp_step (simulators, tests) */
+    MP_OPEN_NO_RING = 1 << 4, /**< never uses io_uring, only blocking writes */
 };
 
 /** How to open a ledger; zero-initialise, 0 means the default. */
 typedef struct mp_options {
     unsigned flags;            /**< enum mp_open_flags */
     uint32_t outstanding_max;  /**< requests submitted and not yet done; default 4,096 */
-    uint64_t memory_max;       /**< bytes of RAM in all, at least 32 MiB; default a quarter of the cgroup's limit, else of the machine's RAM */
+    uint64_t memory_max;       /**< bytes of RAM in all, at least 32 MiB; default a quarter of the
+                                  cgroup's limit, else of the machine's RAM */
     uint64_t accounts_max;     /**< default: what memory_max has room for */
     uint64_t reservations_max; /**< open reservations; default: what memory_max has room for */
     const mp_env *env;         /**< default mp_env_posix() */
-    uint64_t checkpoint_after; /**< bytes of log behind the last checkpoint that start a new one; default 1 GiB */
+    uint64_t checkpoint_after; /**< bytes of log behind the last checkpoint that start a new one;
+                                  default 1 GiB */
 } mp_options;
 
 /**
@@ -51,8 +56,9 @@ typedef struct mp_options {
 MP_API MP_MUST_USE mp_status mp_init(const char *directory, const mp_options *options);
 
 /**
- * Opens a ledger: loads the newest sound checkpoint, replays the log behind it, and cuts what was in flight when
- * the machine or process died (a copy goes to orphaned/; mp_notice() names the range).
+ * Opens a ledger: loads the newest sound checkpoint, replays the log behind it, and cuts what was
+ * in flight when the machine or process died (a copy goes to orphaned/; mp_notice() names the
+ * range).
  *
  * @param options  NULL for the defaults.
  * @param[out] out the ledger; set only on MP_OK; end it with mp_close().
@@ -60,7 +66,8 @@ MP_API MP_MUST_USE mp_status mp_init(const char *directory, const mp_options *op
  * @retval MP_OK          open.
  * @retval MP_NOT_FOUND   no ledger in the directory.
  * @retval MP_LOCKED      another process (or a forked child of one) has it open for writing.
- * @retval MP_CORRUPT     something acknowledged is damaged: nothing was changed; mp_last_error() names file and offset.
+ * @retval MP_CORRUPT     something acknowledged is damaged: nothing was changed; mp_last_error()
+ * names file and offset.
  * @retval MP_CLOCK       see MP_OPEN_ACCEPT_CLOCK.
  * @retval MP_VERSION     the format is newer than this library.
  * @retval MP_FILESYSTEM  network or FUSE file system without MP_OPEN_FORCE_FS.
@@ -69,19 +76,21 @@ MP_API MP_MUST_USE mp_status mp_init(const char *directory, const mp_options *op
  * @retval MP_READ_ONLY   the file system is read-only: open with MP_OPEN_READ.
  * @retval MP_IO          a read or write failed; MP_DISK_FULL, MP_NO_MEMORY likewise.
  */
-MP_API MP_MUST_USE mp_status mp_open(const char *directory, const mp_options *options, mp_ledger **out);
+MP_API MP_MUST_USE mp_status mp_open(const char *directory, const mp_options *options,
+                                     mp_ledger **out);
 
 /**
- * Finishes what was submitted, seals the log, ends the threads and frees the ledger. No other call may be running
- * or follow. The handle is gone whatever is returned.
+ * Finishes what was submitted, seals the log, ends the threads and frees the ledger. No other call
+ * may be running or follow. The handle is gone whatever is returned.
  *
  * @retval MP_OK      everything is durable and sealed.
- * @retval MP_STOPPED the ledger had stopped after a failure; what was answered is safe all the same.
+ * @retval MP_STOPPED the ledger had stopped after a failure; what was answered is safe all the
+ * same.
  */
 MP_API mp_status mp_close(mp_ledger *ledger);
 
-/** What happened at opening that a person should know (a cut tail, a fallback), by number from 0; NULL behind the
- * last. Valid until mp_close(). */
+/** What happened at opening that a person should know (a cut tail, a fallback), by number from 0;
+ * NULL behind the last. Valid until mp_close(). */
 MP_API const char *mp_notice(const mp_ledger *ledger, unsigned number);
 
 /** What a request asks. */
@@ -92,18 +101,21 @@ typedef enum mp_operation {
 } mp_operation;
 
 /**
- * A request: the caller's own memory, linked into the ledger's queue without a copy. Zero-initialise, fill in the
- * first part, and leave it and all that it points to untouched until mp_done() says true.
+ * A request: the caller's own memory, linked into the ledger's queue without a copy.
+ * Zero-initialise, fill in the first part, and leave it and all that it points to untouched until
+ * mp_done() says true.
  */
 typedef struct mp_request {
-    uint32_t operation;       /**< enum mp_operation */
-    uint32_t count;           /**< events, 0 to MP_BATCH_MAX */
+    uint32_t operation; /**< enum mp_operation */
+    uint32_t count;     /**< events, 0 to MP_BATCH_MAX */
     const void *events;
-    mp_result *results;       /**< one for each event */
-    mp_result_sums *sums;     /**< NULL, or one for each event: written for created transfers */
-    uint64_t source;          /**< 0, or where this request comes from: requests of one source are applied in order */
-    uint64_t source_position; /**< position in that source, rising; durable together with the effects */
-    void *user;               /**< the caller's own; not looked at */
+    mp_result *results;   /**< one for each event */
+    mp_result_sums *sums; /**< NULL, or one for each event: written for created transfers */
+    uint64_t source; /**< 0, or where this request comes from: requests of one source are applied in
+                        order */
+    uint64_t
+        source_position; /**< position in that source, rising; durable together with the effects */
+    void *user;          /**< the caller's own; not looked at */
     /** @cond the engine's own */
     uint32_t state;
     int32_t status;
@@ -128,7 +140,8 @@ MP_API MP_MUST_USE mp_status mp_submit(mp_ledger *ledger, mp_request *request);
 MP_API bool mp_done(const mp_request *request);
 
 /**
- * Waits until a submitted request is done. The waiting thread drives the ledger itself when nobody else does.
+ * Waits until a submitted request is done. The waiting thread drives the ledger itself when nobody
+ * else does.
  *
  * @retval MP_OK        done: `results` are written, all that they tell is durable.
  * @retval MP_LIMIT     refused whole (memory, accounts, reservations): nothing was applied.
@@ -141,23 +154,26 @@ MP_API MP_MUST_USE mp_status mp_wait(mp_ledger *ledger, mp_request *request);
 /** mp_submit() and mp_wait() in one; waits for room instead of answering MP_BUSY. */
 MP_API MP_MUST_USE mp_status mp_execute(mp_ledger *ledger, mp_request *request);
 
-/** An eventfd that becomes readable whenever requests were finished; made at the first call, closed by mp_close().
- * Returns -1 if the system refuses. */
+/** An eventfd that becomes readable whenever requests were finished; made at the first call, closed
+ * by mp_close(). Returns -1 if the system refuses. */
 MP_API int mp_eventfd(mp_ledger *ledger);
 
-/** Creates accounts; one result for each. Blocks until durable; statuses as mp_submit() and mp_wait(). */
-MP_API MP_MUST_USE mp_status mp_create_accounts(mp_ledger *ledger, const mp_account *accounts, uint32_t count,
-                                                mp_result *results);
-/** Creates transfers; one result for each. Blocks until durable; statuses as mp_submit() and mp_wait(). */
-MP_API MP_MUST_USE mp_status mp_create_transfers(mp_ledger *ledger, const mp_transfer *transfers, uint32_t count,
-                                                 mp_result *results);
-/** Updates accounts' flags; one result for each. Blocks until durable; statuses as mp_submit() and mp_wait(). */
-MP_API MP_MUST_USE mp_status mp_update_accounts(mp_ledger *ledger, const mp_account_update *updates, uint32_t count,
-                                                mp_result *results);
+/** Creates accounts; one result for each. Blocks until durable; statuses as mp_submit() and
+ * mp_wait(). */
+MP_API MP_MUST_USE mp_status mp_create_accounts(mp_ledger *ledger, const mp_account *accounts,
+                                                uint32_t count, mp_result *results);
+/** Creates transfers; one result for each. Blocks until durable; statuses as mp_submit() and
+ * mp_wait(). */
+MP_API MP_MUST_USE mp_status mp_create_transfers(mp_ledger *ledger, const mp_transfer *transfers,
+                                                 uint32_t count, mp_result *results);
+/** Updates accounts' flags; one result for each. Blocks until durable; statuses as mp_submit() and
+ * mp_wait(). */
+MP_API MP_MUST_USE mp_status mp_update_accounts(mp_ledger *ledger, const mp_account_update *updates,
+                                                uint32_t count, mp_result *results);
 
 /**
- * Drives the ledger once: reaps, releases, applies, writes; with MP_OPEN_MANUAL also one step of each helper.
- * Only useful with MP_OPEN_MANUAL; otherwise the threads do it.
+ * Drives the ledger once: reaps, releases, applies, writes; with MP_OPEN_MANUAL also one step of
+ * each helper. Only useful with MP_OPEN_MANUAL; otherwise the threads do it.
  *
  * @param[out] worked whether anything was done; NULL if not wanted.
  * @retval MP_OK      driven.
@@ -167,14 +183,14 @@ MP_API MP_MUST_USE mp_status mp_update_accounts(mp_ledger *ledger, const mp_acco
 MP_API mp_status mp_step(mp_ledger *ledger, bool *worked);
 
 /**
- * Accepts the clock as it stands now, after it jumped ahead of the time that has passed. Until then the ledger
- * goes on by elapsed time (mp_stats.clock_held).
+ * Accepts the clock as it stands now, after it jumped ahead of the time that has passed. Until then
+ * the ledger goes on by elapsed time (mp_stats.clock_held).
  */
 MP_API mp_status mp_clock_accept(mp_ledger *ledger);
 
 /**
- * For a ledger opened with MP_OPEN_READ: takes in what the writer has made durable since. Readers in other threads
- * may go on meanwhile. A no-op for a writer.
+ * For a ledger opened with MP_OPEN_READ: takes in what the writer has made durable since. Readers
+ * in other threads may go on meanwhile. A no-op for a writer.
  *
  * @retval MP_OK   up to date.
  * @retval MP_CORRUPT, MP_IO, MP_LIMIT as mp_open().
@@ -186,15 +202,15 @@ enum { MP_HISTOGRAM_BUCKETS = 32 };
 /** Counters and gauges; each a snapshot by itself. Reset by nothing: rates are differences. */
 typedef struct mp_stats {
     uint64_t accounts, accounts_max;
-    uint64_t transfers;               /**< accepted; posts, voids and reversals among them */
+    uint64_t transfers; /**< accepted; posts, voids and reversals among them */
     uint64_t updates, expiries, ids_bound;
     uint64_t reservations_open, reservations_max;
-    uint64_t sequence;                /**< records written and durable */
-    uint64_t position;                /**< log position up to which all is durable */
-    uint64_t newest_ns;               /**< time of the newest record */
+    uint64_t sequence;  /**< records written and durable */
+    uint64_t position;  /**< log position up to which all is durable */
+    uint64_t newest_ns; /**< time of the newest record */
     uint64_t segments, log_bytes;
     uint64_t id_entries, id_index_bytes;
-    uint64_t account_bytes;           /**< RAM of accounts, table included */
+    uint64_t account_bytes; /**< RAM of accounts, table included */
     uint64_t reservation_bytes;
     uint64_t memory_bytes, memory_max;
     uint64_t checkpoint_position, checkpoints, checkpoint_running;
@@ -203,15 +219,18 @@ typedef struct mp_stats {
     uint64_t blocks, block_bytes, batches, events;
     uint64_t refused_limit, refused_disk_full, busy;
     uint64_t outstanding;
-    uint64_t slow_disk, slow_prefetch, slow_growth, slow_segment; /**< blocks that waited, by reason */
+    uint64_t slow_disk, slow_prefetch, slow_growth,
+        slow_segment; /**< blocks that waited, by reason */
     uint64_t disk_reads;
-    uint64_t clock_held;              /**< 1 while the clock is ahead of elapsed time and not accepted */
+    uint64_t clock_held; /**< 1 while the clock is ahead of elapsed time and not accepted */
     uint64_t writes_ring, writes_blocking;
-    uint64_t direct_io;               /**< 1 = O_DIRECT, 0 = buffered with fdatasync */
-    uint64_t helper_failures;         /* finished segments that could not be read back: run `verify` */
+    uint64_t direct_io;       /**< 1 = O_DIRECT, 0 = buffered with fdatasync */
+    uint64_t helper_failures; /* finished segments that could not be read back: run `verify` */
     uint64_t stopped;
-    uint64_t opened_replayed_bytes, opened_replayed_records, opened_ns; /**< what opening did, and how long it took */
-    uint64_t write_us[MP_HISTOGRAM_BUCKETS]; /**< durable block writes: bucket i counts those of 2^i to 2^(i+1) microseconds */
+    uint64_t opened_replayed_bytes, opened_replayed_records,
+        opened_ns;                           /**< what opening did, and how long it took */
+    uint64_t write_us[MP_HISTOGRAM_BUCKETS]; /**< durable block writes: bucket i counts those of 2^i
+                                                to 2^(i+1) microseconds */
 } mp_stats;
 
 /** Reads the counters; wait-free. */

@@ -1,6 +1,7 @@
 /**
  * @file micropay.h
- * libmicropay: a durable, deterministic, double-entry ledger with balance reservations. Include this one.
+ * libmicropay: a durable, deterministic, double-entry ledger with balance reservations. Include
+ * this one.
  *
  * @code
  *     cc example.c $(pkg-config --cflags --libs micropay)

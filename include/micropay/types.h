@@ -1,11 +1,13 @@
 /**
  * @file types.h
- * What a ledger holds: accounts, transfers, account updates, their flags and the results of creating them.
+ * What a ledger holds: accounts, transfers, account updates, their flags and the results of
+ * creating them.
  *
- * Layouts, names and numeric codes follow the public data model of TigerBeetle 0.17, so that its users'
- * knowledge and data carry over; codes from 1000 on and the flags above bit 8 (transfers) and bit 5
- * (accounts) are MicroPay's own. Everything is little-endian. Ids and amounts are unsigned 128-bit, amounts in
- * minor units of the ledger's currency; times are nanoseconds since the Unix epoch, below 2^63.
+ * Layouts, names and numeric codes follow the public data model of TigerBeetle 0.17, so that its
+ * users' knowledge and data carry over; codes from 1000 on and the flags above bit 8 (transfers)
+ * and bit 5 (accounts) are MicroPay's own. Everything is little-endian. Ids and amounts are
+ * unsigned 128-bit, amounts in minor units of the ledger's currency; times are nanoseconds since
+ * the Unix epoch, below 2^63.
  */
 #ifndef MICROPAY_TYPES_H
 #define MICROPAY_TYPES_H
@@ -25,7 +27,7 @@
 extern "C" {
 #endif
 
-#define MP_API __attribute__((visibility("default")))
+#define MP_API      __attribute__((visibility("default")))
 #define MP_MUST_USE __attribute__((warn_unused_result))
 
 /** An unsigned 128-bit number: an id or an amount. */
@@ -79,7 +81,8 @@ enum mp_update_flags {
     MP_UPDATE_LINKED = 1 << 0,
 };
 
-/** An account; 128 bytes. At creation the four balances, `reserved` and (unless imported) `timestamp` are zero. */
+/** An account; 128 bytes. At creation the four balances, `reserved` and (unless imported)
+ * `timestamp` are zero. */
 typedef struct mp_account {
     mp_id id;
     mp_amount debits_pending;
@@ -113,18 +116,20 @@ typedef struct mp_transfer {
     uint64_t timestamp;
 } mp_transfer;
 
-/** A change of an account's flags; 80 bytes. user_data and code describe the update, not the account. */
+/** A change of an account's flags; 80 bytes. user_data and code describe the update, not the
+ * account. */
 typedef struct mp_account_update {
     mp_id id; /**< idempotency; shares the transfers' id space */
     mp_id account_id;
     mp_u128 user_data_128;
     uint64_t user_data_64;
     uint32_t user_data_32;
-    uint16_t flags_set;   /**< of MP_ACCOUNT_FROZEN_DEBITS, MP_ACCOUNT_FROZEN_CREDITS, MP_ACCOUNT_CLOSED */
+    uint16_t
+        flags_set; /**< of MP_ACCOUNT_FROZEN_DEBITS, MP_ACCOUNT_FROZEN_CREDITS, MP_ACCOUNT_CLOSED */
     uint16_t flags_clear; /**< of the same */
     uint16_t code;
-    uint16_t flags;       /**< enum mp_update_flags */
-    uint8_t ignored[12];  /**< not looked at */
+    uint16_t flags;      /**< enum mp_update_flags */
+    uint8_t ignored[12]; /**< not looked at */
 } mp_account_update;
 
 /** The four sums of an account. */
@@ -172,9 +177,9 @@ typedef struct mp_balance {
     X(IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS, imported_event_timestamp_must_not_regress, 26)
 
 /**
- * Results of mp_create_transfers and mp_update_accounts, in order of precedence (docs/api.md has the
- * order of each). Those marked T are transient refusals: they bind the id for ever.
- * X(NAME, name, number, binds)
+ * Results of mp_create_transfers and mp_update_accounts, in order of precedence (docs/api.md has
+ * the order of each). Those marked T are transient refusals: they bind the id for ever. X(NAME,
+ * name, number, binds)
  */
 #define MP_TRANSFER_RESULTS(X)                                                                     \
     X(LINKED_EVENT_FAILED, linked_event_failed, 1, 0)                                              \
@@ -279,9 +284,11 @@ enum mp_transfer_result { MP_TRANSFER_RESULTS(MP_X) };
 typedef struct mp_result {
     uint32_t result;     /**< MP_CREATED, else enum mp_account_result or enum mp_transfer_result */
     uint32_t bound_code; /**< for id_already_failed: the refusal that bound the id; else 0 */
-    uint64_t timestamp;  /**< of the created object; of the original for `exists`; else of validation */
-    uint64_t sequence;   /**< of the record written (for `exists` the original's, then 0 if not known); 0 when none */
-    uint64_t reserved;   /**< 0 */
+    uint64_t
+        timestamp; /**< of the created object; of the original for `exists`; else of validation */
+    uint64_t sequence; /**< of the record written (for `exists` the original's, then 0 if not
+                          known); 0 when none */
+    uint64_t reserved; /**< 0 */
 } mp_result;
 
 /** Both accounts' sums right after a transfer was applied; on request (mp_request.sums). */
@@ -290,11 +297,13 @@ typedef struct mp_result_sums {
     mp_balance credit;
 } mp_result_sums;
 
-/** Name of an account's result code, as in "exceeds_credits"; "created" for MP_CREATED; NULL if there is none. */
+/** Name of an account's result code, as in "exceeds_credits"; "created" for MP_CREATED; NULL if
+ * there is none. */
 MP_API const char *mp_account_result_name(uint32_t result);
 /** Name of a transfer's or account update's result code; NULL if there is none. */
 MP_API const char *mp_transfer_result_name(uint32_t result);
-/** Whether a transfer's or update's refusal binds its id for ever (the same id sent again: id_already_failed). */
+/** Whether a transfer's or update's refusal binds its id for ever (the same id sent again:
+ * id_already_failed). */
 MP_API bool mp_transfer_result_binds(uint32_t result);
 
 #ifdef __cplusplus
@@ -308,6 +317,7 @@ MP_API bool mp_transfer_result_binds(uint32_t result);
 #endif
 MP_STATIC_ASSERT(sizeof(mp_account) == 128, "an account has 128 bytes");
 MP_STATIC_ASSERT(sizeof(mp_transfer) == 128, "a transfer has 128 bytes");
-MP_STATIC_ASSERT(sizeof(mp_account_update) == 96 || sizeof(mp_account_update) == 80, "an update has 80 bytes");
+MP_STATIC_ASSERT(sizeof(mp_account_update) == 96 || sizeof(mp_account_update) == 80,
+                 "an update has 80 bytes");
 
 #endif

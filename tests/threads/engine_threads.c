@@ -1,7 +1,9 @@
-/* Many callers, readers and a reading ledger beside them at once: what a user would lose if a race were there.
+/* Many callers, readers and a reading ledger beside them at once: what a user would lose if a race
+ * were there.
  *
- * Accounts pay each other in a ring, so the sum of all balances is 0 at every instant: each mp_read_many must see that.
- * Threads that end right after their call, asynchronous callers and blocking ones mix. Runs under ThreadSanitizer. */
+ * Accounts pay each other in a ring, so the sum of all balances is 0 at every instant: each
+ * mp_read_many must see that. Threads that end right after their call, asynchronous callers and
+ * blocking ones mix. Runs under ThreadSanitizer. */
 #include <micropay/micropay.h>
 
 #include <pthread.h>
@@ -162,7 +164,8 @@ static void make_accounts(void)
     mp_account accounts[ACCOUNTS] = {0};
     mp_result results[ACCOUNTS];
 
-    for (unsigned i = 0; i < ACCOUNTS; i++) accounts[i] = (mp_account){.id = i + 1, .ledger = 1, .code = 1};
+    for (unsigned i = 0; i < ACCOUNTS; i++)
+        accounts[i] = (mp_account){.id = i + 1, .ledger = 1, .code = 1};
     MUST(mp_create_accounts(ledger, accounts, ACCOUNTS, results) == MP_OK);
     for (unsigned i = 0; i < ACCOUNTS; i++) MUST(results[i].result == MP_CREATED);
 }

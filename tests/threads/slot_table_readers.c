@@ -1,5 +1,5 @@
-/* Readers probe a slot table while the writer grows it, adds and removes: nobody misses what is there all the time, or
- * finds what never was. Two more threads commit one arena at once. */
+/* Readers probe a slot table while the writer grows it, adds and removes: nobody misses what is
+ * there all the time, or finds what never was. Two more threads commit one arena at once. */
 #include "hash.h"
 #include "slot_table.h"
 
@@ -13,7 +13,7 @@ static struct memory memory;
 static struct slot_table table;
 static const uint64_t secret[2] = {11, 12};
 static _Atomic uint64_t published[SLOTS]; /* id in this slot; 0 = none */
-static _Atomic uint32_t lasting;          /* slots below it that are multiples of LASTING stay for ever */
+static _Atomic uint32_t lasting; /* slots below it that are multiples of LASTING stay for ever */
 static _Atomic bool stop;
 static _Atomic uint64_t found_all, retried_all;
 
@@ -40,7 +40,9 @@ static uint32_t find(uint64_t id, uint64_t *retried)
             if (atomic_load_explicit(&published[slot], memory_order_acquire) == id) return slot;
         }
         atomic_thread_fence(memory_order_acquire);
-        if (version % 2 == 0 && atomic_load_explicit(&table.version, memory_order_relaxed) == version) return SLOT_NONE;
+        if (version % 2 == 0 &&
+            atomic_load_explicit(&table.version, memory_order_relaxed) == version)
+            return SLOT_NONE;
     }
 }
 
@@ -107,7 +109,8 @@ int main(void)
         CHECK(slot_table_open(&table, &memory, SLOTS, "slots") == MP_OK);
         atomic_store(&stop, false);
         for (unsigned i = 0; i < READERS; i++) {
-            CHECK(pthread_create(&readers[i], NULL, read_on, (void *)(uintptr_t)(round * 8 + i)) == 0);
+            CHECK(pthread_create(&readers[i], NULL, read_on, (void *)(uintptr_t)(round * 8 + i)) ==
+                  0);
         }
         write_on();
         atomic_store(&stop, true);
@@ -116,7 +119,8 @@ int main(void)
         slot_table_close(&table);
     }
     CHECK(arena_reserve(&arena, &memory, MIB(32), "things") == MP_OK);
-    for (unsigned i = 0; i < 2; i++) CHECK(pthread_create(&commits[i], NULL, commit_on, &arena) == 0);
+    for (unsigned i = 0; i < 2; i++)
+        CHECK(pthread_create(&commits[i], NULL, commit_on, &arena) == 0);
     for (unsigned i = 0; i < 2; i++) pthread_join(commits[i], NULL);
     CHECK(atomic_load(&memory.committed) == atomic_load(&arena.committed));
     CHECK(atomic_load(&memory.committed) < MIB(25));

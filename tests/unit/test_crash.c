@@ -1,9 +1,9 @@
 /* The process or the machine dies at every operation of a short history; each outcome is reopened.
  *
- * What must hold: the ledger opens, its books are those after all answered batches or after one more (which was in
- * flight), every answered event is known, verification finds nothing, and work goes on. Checkpoints are made all the
- * time, while chains are undone, reservations come and go and accounts are added. $MICROPAY_CUTS: outcomes tried of
- * each crash, default 3. */
+ * What must hold: the ledger opens, its books are those after all answered batches or after one
+ * more (which was in flight), every answered event is known, verification finds nothing, and work
+ * goes on. Checkpoints are made all the time, while chains are undone, reservations come and go and
+ * accounts are added. $MICROPAY_CUTS: outcomes tried of each crash, default 3. */
 #include "sim_env.h"
 
 #include <criterion/criterion.h>
@@ -40,26 +40,36 @@ static mp_transfer plain(unsigned batch, unsigned event)
                          .code = 1};
 }
 
-/* Reservations, captures, a void, reversals, a chain that breaks and one that doesn't, a refusal that binds. */
+/* Reservations, captures, a void, reversals, a chain that breaks and one that doesn't, a refusal
+ * that binds. */
 static void fill(unsigned batch, mp_transfer events[EVENTS])
 {
     for (unsigned i = 0; i < EVENTS; i++) events[i] = plain(batch, i);
     for (unsigned i = 0; i < 6; i++) events[i].flags = MP_TRANSFER_PENDING;
     events[0].timeout = 1000000;
     if (batch > 0) {
-        events[6] = (mp_transfer){.id = id_of(batch, 6), .pending_id = id_of(batch - 1, 0), .amount = MP_AMOUNT_MAX,
+        events[6] = (mp_transfer){.id = id_of(batch, 6),
+                                  .pending_id = id_of(batch - 1, 0),
+                                  .amount = MP_AMOUNT_MAX,
                                   .flags = MP_TRANSFER_POST_PENDING};
-        events[7] = (mp_transfer){.id = id_of(batch, 7), .pending_id = id_of(batch - 1, 1),
+        events[7] = (mp_transfer){.id = id_of(batch, 7),
+                                  .pending_id = id_of(batch - 1, 1),
                                   .flags = MP_TRANSFER_VOID_PENDING};
-        events[8] = (mp_transfer){.id = id_of(batch, 8), .pending_id = id_of(batch - 1, 2), .amount = 1,
+        events[8] = (mp_transfer){.id = id_of(batch, 8),
+                                  .pending_id = id_of(batch - 1, 2),
+                                  .amount = 1,
                                   .flags = MP_TRANSFER_POST_PENDING | MP_TRANSFER_KEEP_PENDING};
-        events[9] = (mp_transfer){.id = id_of(batch, 9), .pending_id = id_of(batch - 1, 12), .amount = MP_AMOUNT_MAX,
+        events[9] = (mp_transfer){.id = id_of(batch, 9),
+                                  .pending_id = id_of(batch - 1, 12),
+                                  .amount = MP_AMOUNT_MAX,
                                   .flags = MP_TRANSFER_REVERSAL};
     }
     for (unsigned i = 16; i < 19; i++) events[i].flags = MP_TRANSFER_LINKED; /* broken by 19 */
     events[17].flags |= MP_TRANSFER_PENDING;
     if (batch > 0) {
-        events[18] = (mp_transfer){.id = id_of(batch, 18), .pending_id = id_of(batch - 1, 3), .amount = MP_AMOUNT_MAX,
+        events[18] = (mp_transfer){.id = id_of(batch, 18),
+                                   .pending_id = id_of(batch - 1, 3),
+                                   .amount = MP_AMOUNT_MAX,
                                    .flags = MP_TRANSFER_POST_PENDING | MP_TRANSFER_LINKED};
     }
     events[19].credit_account_id = 999999;
@@ -84,7 +94,8 @@ static mp_status make_accounts(mp_ledger *ledger)
     mp_account accounts[ACCOUNTS] = {0};
     mp_result results[ACCOUNTS];
 
-    for (unsigned i = 0; i < ACCOUNTS; i++) accounts[i] = (mp_account){.id = i + 1, .ledger = 1, .code = 1};
+    for (unsigned i = 0; i < ACCOUNTS; i++)
+        accounts[i] = (mp_account){.id = i + 1, .ledger = 1, .code = 1};
     return mp_create_accounts(ledger, accounts, ACCOUNTS, results);
 }
 
@@ -111,7 +122,8 @@ static uint32_t read_books(mp_ledger *ledger, mp_account rows[ROWS])
     return found;
 }
 
-/* Runs the whole history, or up to the crash; returns how many batches were answered; -1 = not even the accounts. */
+/* Runs the whole history, or up to the crash; returns how many batches were answered; -1 = not even
+ * the accounts. */
 static int story(struct sim *sim, mp_result answers[BATCHES][EVENTS])
 {
     mp_options how = options(sim);
@@ -122,7 +134,8 @@ static int story(struct sim *sim, mp_result answers[BATCHES][EVENTS])
     if (mp_open("bank", &how, &ledger) != MP_OK) return -1;
     if (make_accounts(ledger) == MP_OK) {
         answered = 0;
-        while (answered < BATCHES && book_batch(ledger, (unsigned)answered, answers[answered]) == MP_OK) {
+        while (answered < BATCHES &&
+               book_batch(ledger, (unsigned)answered, answers[answered]) == MP_OK) {
             answered++;
             if (answered % 3 == 0) idle(sim, ledger);
         }
@@ -139,7 +152,8 @@ static bool is_book(const mp_account rows[ROWS], uint32_t count, int batch)
            memcmp(rows, books[batch], count * sizeof *rows) == 0;
 }
 
-/* The account of a batch is made by a request of its own, so it may be there before the batch's transfers. */
+/* The account of a batch is made by a request of its own, so it may be there before the batch's
+ * transfers. */
 static bool are_books_of(const mp_account rows[ROWS], uint32_t count, int batch)
 {
     mp_account without[ROWS];
@@ -161,7 +175,8 @@ static void check_answers(mp_ledger *ledger, int answered, mp_result answers[BAT
             mp_transfer out;
 
             cr_assert_eq(mp_lookup_transfers(ledger, &events[i].id, 1, &out, &found), MP_OK);
-            cr_assert_eq(found, answers[batch][i].result == MP_CREATED, "batch %d, event %u was answered %s", batch, i,
+            cr_assert_eq(found, answers[batch][i].result == MP_CREATED,
+                         "batch %d, event %u was answered %s", batch, i,
                          mp_transfer_result_name(answers[batch][i].result));
             if (found == 1) cr_assert_eq(out.timestamp, answers[batch][i].timestamp);
         }
@@ -172,13 +187,14 @@ static void check_verified(struct sim *sim)
 {
     mp_verify_report report;
 
-    cr_assert_eq(mp_verify("bank", sim_env(sim), 0, ".", NULL, NULL, NULL, &report), MP_OK, "%s at %s", mp_last_error(),
-                 sim_operation(sim));
+    cr_assert_eq(mp_verify("bank", sim_env(sim), 0, ".", NULL, NULL, NULL, &report), MP_OK,
+                 "%s at %s", mp_last_error(), sim_operation(sim));
     cr_assert_eq(report.problems, 0, "%llu problems after %s", (unsigned long long)report.problems,
                  sim_operation(sim));
 }
 
-static void check_reopened(struct sim *sim, const char *crash, int answered, mp_result answers[BATCHES][EVENTS])
+static void check_reopened(struct sim *sim, const char *crash, int answered,
+                           mp_result answers[BATCHES][EVENTS])
 {
     mp_options how = options(sim);
     mp_result results[EVENTS];
@@ -194,12 +210,15 @@ static void check_reopened(struct sim *sim, const char *crash, int answered, mp_
         cr_assert(count == 0 || is_book(rows, count, 0), "crash in '%s': unknown books", crash);
     } else {
         cr_assert(are_books_of(rows, count, answered) || are_books_of(rows, count, answered + 1),
-                  "crash in '%s': %d batches were answered, the books are of none or one more", crash, answered);
+                  "crash in '%s': %d batches were answered, the books are of none or one more",
+                  crash, answered);
         check_answers(ledger, answered, answers);
         if (answered < BATCHES) { /* whoever was not answered sends the same ids again */
-            cr_assert_eq(book_batch(ledger, (unsigned)answered, results), MP_OK, "%s", mp_last_error());
+            cr_assert_eq(book_batch(ledger, (unsigned)answered, results), MP_OK, "%s",
+                         mp_last_error());
             count = read_books(ledger, rows);
-            cr_assert(is_book(rows, count, answered + 1), "crash in '%s': sent again, the books are wrong", crash);
+            cr_assert(is_book(rows, count, answered + 1),
+                      "crash in '%s': sent again, the books are wrong", crash);
         }
     }
     cr_assert_eq(mp_close(ledger), MP_OK, "%s", mp_last_error());
@@ -270,7 +289,19 @@ static void crash_everywhere(unsigned part, unsigned parts)
     sim_free(begin);
 }
 
-Test(crash, at_any_operation_loses_and_doubles_nothing_1, .timeout = 300) { crash_everywhere(0, 4); }
-Test(crash, at_any_operation_loses_and_doubles_nothing_2, .timeout = 300) { crash_everywhere(1, 4); }
-Test(crash, at_any_operation_loses_and_doubles_nothing_3, .timeout = 300) { crash_everywhere(2, 4); }
-Test(crash, at_any_operation_loses_and_doubles_nothing_4, .timeout = 300) { crash_everywhere(3, 4); }
+Test(crash, at_any_operation_loses_and_doubles_nothing_1, .timeout = 300)
+{
+    crash_everywhere(0, 4);
+}
+Test(crash, at_any_operation_loses_and_doubles_nothing_2, .timeout = 300)
+{
+    crash_everywhere(1, 4);
+}
+Test(crash, at_any_operation_loses_and_doubles_nothing_3, .timeout = 300)
+{
+    crash_everywhere(2, 4);
+}
+Test(crash, at_any_operation_loses_and_doubles_nothing_4, .timeout = 300)
+{
+    crash_everywhere(3, 4);
+}

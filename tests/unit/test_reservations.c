@@ -98,14 +98,7 @@ Test(reservations, are_found_until_they_end_and_their_slots_are_used_again)
 Test(reservations, wide_amounts_stay_exact)
 {
     static const mp_amount amounts[] = {
-        1,
-        UINT64_MAX,
-        (mp_amount)UINT64_MAX + 1,
-        MP_U128_MAX,
-        MP_U128(1, 0),
-        7,
-        MP_U128(5, 6),
-        0,
+        1, UINT64_MAX, (mp_amount)UINT64_MAX + 1, MP_U128_MAX, MP_U128(1, 0), 7, MP_U128(5, 6), 0,
     };
     uint32_t slots[100];
 
@@ -124,7 +117,8 @@ Test(reservations, wide_amounts_stay_exact)
     }
     for (unsigned again = 0; again < 3; again++) { /* the side amounts are given back */
         for (uint32_t i = 0; i < 100; i++) {
-            reservation_set_left(&reservations, reservation_at(&reservations, slots[i]), MP_U128(3, i));
+            reservation_set_left(&reservations, reservation_at(&reservations, slots[i]),
+                                 MP_U128(3, i));
         }
         for (uint32_t i = 0; i < 100; i++) end(slots[i]);
         ok(reservations_prepare(&reservations, 100));
@@ -138,7 +132,8 @@ Test(reservations, cost_at_most_112_bytes_each)
     random_state = 1;
     for (uint32_t count = 0; count < 1000000;) {
         ok(reservations_prepare(&reservations, 1000));
-        for (unsigned i = 0; i < 1000; i++, count++) add(count + 1, NS_PER_S * (1 + below(30 * 86400)), count + 1);
+        for (unsigned i = 0; i < 1000; i++, count++)
+            add(count + 1, NS_PER_S * (1 + below(30 * 86400)), count + 1);
         cr_assert(count < 300000 || memory.committed <= 112 * (uint64_t)count, "%zu bytes for %u",
                   (size_t)memory.committed, count);
     }
@@ -177,8 +172,14 @@ static struct known *known_due(void)
 /* Durations as people give them, and some that nobody does. */
 static uint64_t expiry_at_random(void)
 {
-    static const uint64_t units[] = {1, 1000, NS_PER_S, 60 * NS_PER_S, 3600 * NS_PER_S, 86400 * NS_PER_S,
-                                     60 * 86400 * NS_PER_S, 3000 * 86400 * NS_PER_S};
+    static const uint64_t units[] = {1,
+                                     1000,
+                                     NS_PER_S,
+                                     60 * NS_PER_S,
+                                     3600 * NS_PER_S,
+                                     86400 * NS_PER_S,
+                                     60 * 86400 * NS_PER_S,
+                                     3000 * 86400 * NS_PER_S};
     uint64_t unit = units[below(8)];
 
     if (below(8) == 0) return 0;
@@ -190,8 +191,9 @@ static void known_add(void)
 {
     struct known *one = &known[known_count++];
 
-    *one = (struct known){
-        .id = random_64() | 1, .expires = expiry_at_random(), .made = made_last += 32 * (1 + below(9))};
+    *one = (struct known){.id = random_64() | 1,
+                          .expires = expiry_at_random(),
+                          .made = made_last += 32 * (1 + below(9))};
     one->left = below(4) == 0 ? MP_U128(random_64(), random_64()) : random_64();
     one->slot = add(one->id, one->expires, one->made);
     reservation_set_left(&reservations, reservation_at(&reservations, one->slot), one->left);
@@ -234,7 +236,8 @@ static void chain(void)
         undo[i].kind = known_count == 0 || removed[at] ? ADDED : (int)(ADDED + below(3));
         if (undo[i].kind == ADDED) {
             undo[i].slot = add(random_64() | 1, expiry_at_random(), made_last + 32 * (i + 1));
-            reservation_set_left(&reservations, reservation_at(&reservations, undo[i].slot), MP_U128(i & 1, i));
+            reservation_set_left(&reservations, reservation_at(&reservations, undo[i].slot),
+                                 MP_U128(i & 1, i));
         } else {
             struct reservation *reservation = reservation_at(&reservations, known[at].slot);
 
@@ -292,7 +295,9 @@ Test(expiry, comes_exactly_in_order_whatever_happens_meanwhile)
         for (unsigned step = 0; step < 60000; step++) {
             ok(reservations_prepare(&reservations, 17));
             switch (below(8)) {
-            case 0: case 1: case 2:
+            case 0:
+            case 1:
+            case 2:
                 if (known_count < KNOWN_MAX) known_add();
                 break;
             case 3:
@@ -302,14 +307,15 @@ Test(expiry, comes_exactly_in_order_whatever_happens_meanwhile)
                 if (known_count > 0) known_change(&known[below(known_count)]);
                 break;
             case 5: chain(); break;
-            case 6: /* time passes; often just to an expiry or 1 ns before it */
+            case 6:                  /* time passes; often just to an expiry or 1 ns before it */
                 if (seed % 4 == 0) { /* evenly */
                     now += below(86400) * NS_PER_S;
                 } else if (known_count > 0 && below(2) == 0) {
                     now = max_u64(now, known[below(known_count)].expires - below(2));
                     if (known[0].expires == 0) now++;
                 } else {
-                    now += below(8) == 0 ? below(40000 * 86400ull) * NS_PER_S / 400 : below(1ull << below(50));
+                    now += below(8) == 0 ? below(40000 * 86400ull) * NS_PER_S / 400
+                                         : below(1ull << below(50));
                 }
                 if (now > TIME_MAX / 2) now = TIME_MAX / 2;
                 break;
@@ -373,6 +379,7 @@ Test(expiry, of_all_after_years_of_standstill_is_in_order)
     random_state = 5;
     now = 1000 * NS_PER_S;
     ok(reservations_prepare(&reservations, 100000));
-    for (uint64_t i = 1; i <= 100000; i++) add(i, now + (1 + below(9 * 365 * 86400ull)) * NS_PER_S, 32 * i);
+    for (uint64_t i = 1; i <= 100000; i++)
+        add(i, now + (1 + below(9 * 365 * 86400ull)) * NS_PER_S, 32 * i);
     cr_expect_eq(end_all_due(now + 10 * 365 * 86400 * NS_PER_S), 100000);
 }
