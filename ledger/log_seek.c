@@ -1,122 +1,172 @@
 /* Where in the log a time lies, by binary search: first over the segments, then over the pages of
  * one.
  *
- * Timestamps of transfers, expiries and account updates rise through the log. Whatever else has a
- * time (accounts, bound ids, blocks) is newer than all of those before it, but imported ones behind
- * it may be older. So any time of a page's beginning shows what lies before it, and only the first
- * change shows what lies behind. */
+ * Timestamps of transfers, expiries and account updates rise through the log. A time that the clock
+ * gave to anything else (blocks, accounts, bound ids) is newer than all of those before it, but
+ * imported transfers behind it may be older. Times of imported accounts say nothing. So some pages
+ * tell nothing either, and the search looks for one behind that does. */
 #include "log_pages.h"
 
-/* Whether all changes before a page are older than `min`. */
-static bool begins_by(const uint8_t *page, uint64_t position, uint64_t min)
-{
-    const struct page_trailer *trailer = (const struct page_trailer *)(page + PAGE_DATA);
-    unsigned at = trailer->page == 0 ? sizeof(struct block_header) : 0;
-    struct record_view view;
+enum verdict { UNKNOWN, EARLY, LATE };
 
-    if (trailer->page == 0 && trailer->time <= min) return true;
-    while (at < trailer->units_used * UNIT_SIZE &&
-           record_view(page + at, position + at, trailer->time, &view)) {
-        if (view.timestamp != 0) return view.timestamp <= min;
-        at += view.units * UNIT_SIZE;
-    }
-    return false;
+typedef enum verdict (*judge_fn)(const uint8_t *page, uint64_t position, uint64_t time);
+
+static bool is_imported_account(const uint8_t *record)
+{
+    return record[0] == MP_RECORD_ACCOUNT &&
+           ((const struct account_record *)record)->imported_time != 0;
 }
 
-/* Whether all changes from a page on are newer than `max`. */
-static bool begins_after(const uint8_t *page, uint64_t position, uint64_t max)
+/* EARLY: all changes before the page are older than `min`. */
+static enum verdict judge_before(const uint8_t *page, uint64_t position, uint64_t min)
 {
     const struct page_trailer *trailer = (const struct page_trailer *)(page + PAGE_DATA);
     unsigned at = trailer->page == 0 ? sizeof(struct block_header) : 0;
     struct record_view view;
 
-    while (at < trailer->units_used * UNIT_SIZE &&
-           record_view(page + at, position + at, trailer->time, &view)) {
-        if (record_is_change(page + at)) return view.timestamp > max;
-        at += view.units * UNIT_SIZE;
+    if (trailer->page == 0 && trailer->time <= min) return EARLY;
+    for (; at < trailer->units_used * UNIT_SIZE; at += view.units * UNIT_SIZE) {
+        if (!record_view(page + at, position + at, trailer->time, &view)) return UNKNOWN;
+        if (view.timestamp == 0 || is_imported_account(page + at)) continue;
+        return view.timestamp <= min ? EARLY : LATE;
     }
-    return false;
+    return UNKNOWN;
+}
+
+/* LATE: all changes from the page on are newer than `max`. */
+static enum verdict judge_behind(const uint8_t *page, uint64_t position, uint64_t max)
+{
+    const struct page_trailer *trailer = (const struct page_trailer *)(page + PAGE_DATA);
+    unsigned at = trailer->page == 0 ? sizeof(struct block_header) : 0;
+    struct record_view view;
+
+    for (; at < trailer->units_used * UNIT_SIZE; at += view.units * UNIT_SIZE) {
+        if (!record_view(page + at, position + at, trailer->time, &view)) return UNKNOWN;
+        if (record_is_change(page + at)) return view.timestamp <= max ? EARLY : LATE;
+    }
+    return UNKNOWN;
+}
+
+/* A search over numbered places: `low` is EARLY or before all, `high` is LATE or behind all. */
+struct search {
+    struct log_pages *pages;
+    judge_fn judge;
+    uint64_t time, stop;
+    bool segments; /* places are the first pages of segments, by ordinal; else pages */
+    uint64_t low, high;
+};
+
+static mp_status judge_at(const struct search *search, uint64_t place, enum verdict *verdict)
+{
+    uint64_t position =
+        search->segments ? segment_base((uint32_t)place) + PAGE_SIZE : place * PAGE_SIZE;
+    const uint8_t *page;
+    bool valid;
+    mp_status status;
+
+    *verdict = UNKNOWN;
+    if (position >= search->stop) return MP_OK;
+    status = log_pages_look(search->pages, position, &page, &valid);
+    if (status == MP_OK && valid) *verdict = search->judge(page, position, search->time);
+    return status;
+}
+
+/* The nearest place at or behind `middle` that tells something, as far as a few tries show; `high`
+ * = none. */
+static mp_status find_telling(const struct search *search, uint64_t middle, uint64_t *place,
+                              enum verdict *verdict)
+{
+    mp_status status = MP_OK;
+
+    *verdict = UNKNOWN;
+    *place = middle;
+    for (uint64_t step = 1; *place < search->high; step *= 2) {
+        status = judge_at(search, *place, verdict);
+        if (status != MP_OK || *verdict != UNKNOWN) return status;
+        *place = middle + step;
+    }
+    *place = search->high;
+    return status;
+}
+
+/* `unknown`: what a stretch counts as that tells nothing up to its end. */
+static mp_status search_places(struct search *search, enum verdict unknown)
+{
+    while (search->high > search->low + 1) {
+        uint64_t middle = search->low + (search->high - search->low) / 2, place;
+        enum verdict verdict;
+        mp_status status = find_telling(search, middle, &place, &verdict);
+
+        if (status != MP_OK) return status;
+        if (verdict == UNKNOWN) {
+            place = middle;
+            verdict = unknown;
+        }
+        if (verdict == EARLY)
+            search->low = place;
+        else
+            search->high = place;
+    }
+    return MP_OK;
+}
+
+static struct search pages_of(const struct search *segments, uint32_t ordinal)
+{
+    struct search search = *segments;
+
+    search.segments = false;
+    search.low = segment_base(ordinal) / PAGE_SIZE + 1;
+    search.high = min_u64(segment_data_end(ordinal), search.stop) / PAGE_SIZE;
+    return search;
+}
+
+/* Behind a finished segment's last block nothing stands that could tell. */
+static mp_status leave_gap(struct search *search)
+{
+    uint32_t ordinal = segment_of(search->low * PAGE_SIZE);
+    mp_status status;
+
+    if (ordinal == segment_of(search->stop)) return MP_OK;
+    log_pages_back_from(search->pages, segment_base(ordinal + 1) + PAGE_SIZE);
+    status = log_pages_previous(search->pages);
+    if (status == MP_OK) search->high = search->pages->position / PAGE_SIZE + 1;
+    return status;
 }
 
 mp_status log_seek(struct log_pages *pages, uint64_t min, uint64_t stop, uint64_t *position)
 {
-    uint32_t ordinal = 1, beyond = segment_of(stop) + 1;
-    uint64_t low, high;
-    const uint8_t *page;
-    bool valid;
+    struct search search = {
+        .pages = pages, .judge = judge_before, .time = min, .stop = stop, .segments = true};
     mp_status status;
 
-    while (beyond - ordinal > 1) { /* the last segment that begins by then */
-        uint32_t middle = ordinal + (beyond - ordinal) / 2;
-        uint64_t at = segment_base(middle) + PAGE_SIZE;
-
-        if (at >= stop) {
-            beyond = middle;
-            continue;
-        }
-        status = log_pages_look(pages, at, &page, &valid);
-        if (status != MP_OK) return status;
-        if (valid && begins_by(page, at, min))
-            ordinal = middle;
-        else
-            beyond = middle;
-    }
-    low = segment_base(ordinal) / PAGE_SIZE + 1;
-    high = min_u64(segment_data_end(ordinal), stop) / PAGE_SIZE;
-    while (high > low + 1) { /* its last page that does; low is the answer */
-        uint64_t middle = low + (high - low) / 2;
-
-        status = log_pages_look(pages, middle * PAGE_SIZE, &page, &valid);
-        if (status != MP_OK) return status;
-        if (valid && begins_by(page, middle * PAGE_SIZE, min))
-            low = middle;
-        else
-            high = middle;
-    }
-    *position = low * PAGE_SIZE;
-    return MP_OK;
+    search.low = 1;
+    search.high = segment_of(stop) + 1;
+    status = search_places(&search, LATE);
+    if (status != MP_OK) return status;
+    search = pages_of(&search, (uint32_t)search.low);
+    status = search_places(&search, LATE);
+    *position = search.low * PAGE_SIZE;
+    return status;
 }
 
 mp_status log_seek_after(struct log_pages *pages, uint64_t max, uint64_t stop, uint64_t *position)
 {
-    uint32_t before = 0, ordinal = segment_of(stop) + 1;
-    uint64_t low, high;
-    const uint8_t *page;
-    bool valid;
+    struct search search = {
+        .pages = pages, .judge = judge_behind, .time = max, .stop = stop, .segments = true};
+    uint64_t late;
     mp_status status;
 
-    while (ordinal - before > 1) { /* the first segment that begins later; `before` doesn't */
-        uint32_t middle = before + (ordinal - before) / 2;
-        uint64_t at = segment_base(middle) + PAGE_SIZE;
-
-        if (at >= stop) {
-            ordinal = middle;
-            continue;
-        }
-        status = log_pages_look(pages, at, &page, &valid);
-        if (status != MP_OK) return status;
-        if (valid && begins_after(page, at, max))
-            ordinal = middle;
-        else
-            before = middle;
-    }
-    *position = min_u64(segment_base(ordinal) + PAGE_SIZE, stop);
-    if (before == 0) return MP_OK;
-    low = segment_base(before) / PAGE_SIZE + 1;
-    high = min_u64(segment_data_end(before), stop) / PAGE_SIZE;
-    while (high > low + 1) { /* the first page in `before` that does: high, unless it is the end */
-        uint64_t middle = low + (high - low) / 2;
-
-        status = log_pages_look(pages, middle * PAGE_SIZE, &page, &valid);
-        if (status != MP_OK) return status;
-        if (valid && begins_after(page, middle * PAGE_SIZE, max)) {
-            high = middle;
-            *position = middle * PAGE_SIZE;
-        } else if (valid) {
-            low = middle;
-        } else {
-            high = middle; /* behind the segment's last block */
-        }
-    }
-    return MP_OK;
+    search.high = segment_of(stop) + 1;
+    status = search_places(&search, EARLY);
+    if (status != MP_OK) return status;
+    late = min_u64(segment_base((uint32_t)search.high) + PAGE_SIZE, stop);
+    *position = late;
+    if (search.low == 0) return MP_OK;
+    search = pages_of(&search, (uint32_t)search.low);
+    status = leave_gap(&search);
+    if (status != MP_OK) return status;
+    late = search.high;
+    status = search_places(&search, EARLY);
+    if (search.high < late) *position = search.high * PAGE_SIZE;
+    return status;
 }

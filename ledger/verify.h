@@ -47,7 +47,8 @@ struct verify_course {
     uint64_t sequence;       /* next */
     uint64_t clock;          /* newest time given by the clock */
     uint64_t newest_account; /* timestamps */
-    uint64_t newest_change;
+    uint64_t newest_transfer;
+    uint64_t newest_change;   /* transfer, expiry or account update */
     uint64_t newest_imported; /* of the block at hand */
     uint32_t accounts;
     uint32_t epoch;

@@ -140,6 +140,8 @@ static void check_change_time(struct verifier *verifier)
                        "it isn't newer than the transfer, expiry or account update before");
     }
     course->newest_change = verifier->view.timestamp;
+    if (verifier->view.record[0] == MP_RECORD_TRANSFER)
+        course->newest_transfer = verifier->view.timestamp;
 }
 
 /* --- accounts, updates, small records --- */
@@ -170,7 +172,7 @@ static mp_status check_account(struct verifier *verifier)
     if (verifier->view.timestamp <= course->newest_account) {
         verify_problem(verifier, "it isn't newer than the account before");
     }
-    if (verifier->view.timestamp <= course->newest_change) {
+    if (verifier->view.timestamp <= course->newest_transfer) {
         verify_problem(verifier, "it isn't newer than the transfers before");
     }
     course->newest_account = verifier->view.timestamp;

@@ -393,7 +393,7 @@ class Books:
         self.ended = set()      # ids of those that were
         self.ids = {}           # of transfers, updates, bound ids: position
         self.posted = {}        # id of a transfer that can be reversed: [position, slots, amount, reversed]
-        self.newest = {ACCOUNT: 0, TRANSFER: 0}
+        self.newest = {ACCOUNT: 0, TRANSFER: 0, UPDATE: 0}  # the last: of expiries and updates
         self.clock = 0
         self.counts = dict.fromkeys(KINDS, 0)
         self.sources = {}
@@ -424,8 +424,9 @@ class Books:
             self.clock = record.timestamp
         if record.kind == BOUND:
             return
-        kind = ACCOUNT if record.kind == ACCOUNT else TRANSFER
-        if record.timestamp <= self.newest[kind]:
+        kind = UPDATE if record.kind == EXPIRY else record.kind
+        before = [self.newest[ACCOUNT]] if kind == ACCOUNT else [self.newest[TRANSFER], self.newest[UPDATE]]
+        if record.timestamp <= max(before):
             self.problem(record.position, "the timestamp is not later than the newest one")
         self.newest[kind] = record.timestamp
 
@@ -595,13 +596,21 @@ class Derived:
         segment = self.segments.setdefault(self.log.ordinal_of(block.position),
                                            {"blocks": [], "ids": [], "oldest": 0, "newest": 0})
         segment["blocks"].append((block.position, block.end, block.first_sequence, block.count, block.time))
+
+    def end_block(self, block):
+        """Behind a block's records: is it the one before a checkpoint's S?"""
         for checkpoint in self.checkpoints:
-            if checkpoint["state"][3] == block.position:
-                state = (block.sums, block.first_sequence + block.count, block.time, block.position)
-                next_segment = segment_base(self.log.ordinal_of(block.end - 1) + 1) + PAGE
-                if checkpoint["state"] != state or checkpoint["s"] not in (block.end, next_segment):
-                    self.problem(block.position, f"{checkpoint['name']}: says otherwise of the block before S")
-                checkpoint["seen"] = True
+            if checkpoint["state"][3] != block.position:
+                continue
+            state = (block.sums, block.first_sequence + block.count, block.time, block.position)
+            next_segment = segment_base(self.log.ordinal_of(block.end - 1) + 1) + PAGE
+            counts = tuple(self.books.counts[kind] for kind in (TRANSFER, UPDATE, EXPIRY, BOUND))
+            newest = tuple(self.books.newest[kind] for kind in (ACCOUNT, TRANSFER, UPDATE))
+            if checkpoint["state"] != state or checkpoint["s"] not in (block.end, next_segment):
+                self.problem(block.position, f"{checkpoint['name']}: says otherwise of the block before S")
+            if (checkpoint["counts"], checkpoint["newest"], checkpoint["sources"]) != (counts, newest, self.books.sources):
+                self.problem(block.position, f"{checkpoint['name']}: its counts, newest times or sources are wrong")
+            checkpoint["seen"] = True
 
     def take(self, record):
         segment = self.segments[self.log.ordinal_of(record.position)]
@@ -703,8 +712,11 @@ class Derived:
     def read_start(self, checkpoint, payload):
         checkpoint["s"] = u64(payload, 0)
         checkpoint["state"] = (u128(payload, 8), *struct.unpack_from("<QQQ", payload, 24))
-        sources = u32(payload, 108)
-        if len(payload) != 112 + sources * 16:
+        checkpoint["newest"] = struct.unpack_from("<QQQ", payload, 56)
+        checkpoint["counts"] = struct.unpack_from("<QQQQ", payload, 80)
+        sources = u32(payload, 116)
+        checkpoint["sources"] = {u64(payload, at): u64(payload, at + 8) for at in range(120, 120 + sources * 16, 16)}
+        if len(payload) != 120 + sources * 16:
             self.problem(0, f"{checkpoint['name']}: its start has the wrong length")
 
     def read_accounts(self, checkpoint, payload, first, count):
@@ -861,6 +873,7 @@ def read_all(directory, dump, problem):
             derived.take(record)
             if dump:
                 print(record_json(record, books.accounts))
+        derived.end_block(block)
     books.check_totals()
     derived.finish()
     if log.mark > log.end or any(mark > log.end for mark in log.marks_behind()):

@@ -68,6 +68,11 @@ def compare(books):
     sums = [{name: account[name] for name in ("id", "debits_pending", "debits_posted", "credits_pending", "credits_posted")}
             for account in accounts]
     assert sums[:1000] == books.rows("balance", *(account["id"] for account in accounts[:1000]))
+    verified, = books.rows("verify")
+    assert verified["problems"] == 0 and verified["position"] == str(report["position"]), verified
+    names = {"blocks": "blocks", "seals": "seals", "accounts": "account", "transfers": "transfer", "expiries": "expiry",
+             "updates": "account_update", "bound_ids": "bound_id", "reservations_open": "reservations_open"}
+    assert {name: verified[name] for name in names} == {name: report[ours] for name, ours in names.items()}, verified
     return report
 
 

@@ -4,6 +4,7 @@
 #include "slot_table.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 

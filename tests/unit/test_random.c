@@ -120,5 +120,5 @@ Test(random, large_batches)
 
     profile.batch = MP_BATCH_MAX;
     profile.accounts = 300;
-    play(&profile, 120);
+    play(&profile, 50);
 }

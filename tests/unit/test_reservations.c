@@ -133,7 +133,7 @@ Test(reservations, cost_at_most_112_bytes_each)
     for (uint32_t count = 0; count < 1000000;) {
         ok(reservations_prepare(&reservations, 1000));
         for (unsigned i = 0; i < 1000; i++, count++)
-            add(count + 1, NS_PER_S * (1 + below(30 * 86400)), count + 1);
+            add(count + 1, NS_PER_S * (1 + below(30 * 86400ull)), count + 1);
         cr_assert(count < 300000 || memory.committed <= 112 * (uint64_t)count, "%zu bytes for %u",
                   (size_t)memory.committed, count);
     }
@@ -178,8 +178,8 @@ static uint64_t expiry_at_random(void)
                                      60 * NS_PER_S,
                                      3600 * NS_PER_S,
                                      86400 * NS_PER_S,
-                                     60 * 86400 * NS_PER_S,
-                                     3000 * 86400 * NS_PER_S};
+                                     60 * 86400ull * NS_PER_S,
+                                     3000 * 86400ull * NS_PER_S};
     uint64_t unit = units[below(8)];
 
     if (below(8) == 0) return 0;
@@ -235,7 +235,7 @@ static void chain(void)
 
         undo[i].kind = known_count == 0 || removed[at] ? ADDED : (int)(ADDED + below(3));
         if (undo[i].kind == ADDED) {
-            undo[i].slot = add(random_64() | 1, expiry_at_random(), made_last + 32 * (i + 1));
+            undo[i].slot = add(random_64() | 1, expiry_at_random(), made_last + 32ull * (i + 1));
             reservation_set_left(&reservations, reservation_at(&reservations, undo[i].slot),
                                  MP_U128(i & 1, i));
         } else {
@@ -346,10 +346,10 @@ Test(expiry, of_20000_due_at_once_is_in_order_of_creation)
     ok(reservations_prepare(&reservations, COUNT));
     for (uint64_t i = 0; i < COUNT; i++) {
         /* 7919 has no divisor in common with 20,000: each number once, in disorder */
-        add(i + 1, now + 7 * 86400 * NS_PER_S, 32 * (1 + i * 7919 % COUNT));
+        add(i + 1, now + 7 * 86400ull * NS_PER_S, 32 * (1 + i * 7919 % COUNT));
     }
-    cr_expect_eq(end_all_due(now + 7 * 86400 * NS_PER_S - 1), 0);
-    cr_expect_eq(end_all_due(now + 7 * 86400 * NS_PER_S), COUNT);
+    cr_expect_eq(end_all_due(now + 7 * 86400ull * NS_PER_S - 1), 0);
+    cr_expect_eq(end_all_due(now + 7 * 86400ull * NS_PER_S), COUNT);
     cr_expect_eq(reservations.open, 0);
 }
 
@@ -381,5 +381,5 @@ Test(expiry, of_all_after_years_of_standstill_is_in_order)
     ok(reservations_prepare(&reservations, 100000));
     for (uint64_t i = 1; i <= 100000; i++)
         add(i, now + (1 + below(9 * 365 * 86400ull)) * NS_PER_S, 32 * i);
-    cr_expect_eq(end_all_due(now + 10 * 365 * 86400 * NS_PER_S), 100000);
+    cr_expect_eq(end_all_due(now + 10 * 365 * 86400ull * NS_PER_S), 100000);
 }

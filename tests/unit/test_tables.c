@@ -396,7 +396,10 @@ static uint64_t id_replace(struct known_id *id, uint64_t position)
     struct ids_probe probe;
     uint64_t found = ids_first(&ids, id->hash, id->tag, &probe), before = id->position;
 
-    while (found != id->position) found = ids_next(&ids, &probe);
+    while (found != id->position) {
+        cr_assert_neq(found, 0);
+        found = ids_next(&ids, &probe);
+    }
     cr_assert_eq(ids_replace(&ids, &probe, position), before);
     id->position = position;
     return before;
@@ -477,11 +480,11 @@ Test(ids, of_one_hash_are_told_apart_by_their_tags)
 
         ok(ids_prepare(&ids, 3));
         for (unsigned tag = 0; tag < 3; tag++)
-            ids_insert(&ids, hash, (enum id_tag)tag, i * 128 + tag * 32);
+            ids_insert(&ids, hash, (enum id_tag)tag, i * 128 + tag * 32ull);
         for (unsigned tag = 0; tag < 3; tag++) {
             struct ids_probe probe;
 
-            cr_assert_eq(ids_first(&ids, hash, (enum id_tag)tag, &probe), i * 128 + tag * 32);
+            cr_assert_eq(ids_first(&ids, hash, (enum id_tag)tag, &probe), i * 128 + tag * 32ull);
             cr_assert_eq(ids_next(&ids, &probe), 0);
         }
     }
