@@ -129,7 +129,7 @@ void apply_accounts(struct applier *applier, const mp_account *events, uint32_t 
     batch_end(applier, count);
 }
 
-static void prefetch_transfer(const struct applier *applier, const struct event_hint *hint)
+PREFETCHES void prefetch_transfer(const struct applier *applier, const struct event_hint *hint)
 {
     const struct accounts *accounts = &applier->ledger->accounts;
 

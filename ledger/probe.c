@@ -40,6 +40,15 @@ static mp_status want_target(struct applier *applier, const mp_transfer *event)
     return status;
 }
 
+/* Brings in the line of the account that a bucket, fetched before, names. */
+PREFETCHES void prefetch_line(const struct accounts *accounts, uint64_t hash)
+{
+    struct slot_probe probe;
+    uint32_t slot = slot_table_first(&accounts->table, hash, &probe);
+
+    if (slot != SLOT_NONE) PREFETCH_WRITE(account_line(accounts, slot));
+}
+
 static void hint_prefetch(const struct applier *applier, const mp_transfer *event,
                           struct event_hint *hint, uint64_t *debit_hash, uint64_t *credit_hash)
 {
@@ -63,6 +72,12 @@ mp_status probe_transfers(struct applier *applier, const mp_transfer *events, ui
     mp_status status = MP_OK;
 
     for (uint32_t i = 0; i < count + AHEAD && status == MP_OK; i++) {
+        if (LIKELY(i >= AHEAD / 2 && i < count + AHEAD / 2)) {
+            uint32_t middle = (i - AHEAD / 2) % AHEAD;
+
+            prefetch_line(&ledger->accounts, debit_hashes[middle]);
+            prefetch_line(&ledger->accounts, credit_hashes[middle]);
+        }
         if (LIKELY(i >= AHEAD)) {
             uint32_t now = i - AHEAD;
             const mp_transfer *event = &events[now];

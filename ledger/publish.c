@@ -20,7 +20,7 @@ static struct page page_of(const struct tail *tail, uint64_t block, uint32_t num
     return page;
 }
 
-static void prefetch_cold(const struct accounts *accounts, const struct page *page)
+PREFETCHES void prefetch_cold(const struct accounts *accounts, const struct page *page)
 {
     for (unsigned at = page->first; at < page->end;
          at += record_units(page->bytes + at) * UNIT_SIZE) {
@@ -35,7 +35,7 @@ static void prefetch_cold(const struct accounts *accounts, const struct page *pa
     }
 }
 
-static void prefetch_published(const struct accounts *accounts, const struct page *page)
+PREFETCHES void prefetch_published(const struct accounts *accounts, const struct page *page)
 {
     for (unsigned at = page->first; at < page->end;
          at += record_units(page->bytes + at) * UNIT_SIZE) {

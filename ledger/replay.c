@@ -236,7 +236,7 @@ static mp_status replay_record(struct mp_ledger *ledger, const struct record_vie
     return status == MP_OK ? replay_ids(ledger, view) : status;
 }
 
-static void prefetch_page(const struct mp_ledger *ledger, const uint8_t *page, unsigned from)
+PREFETCHES void prefetch_page(const struct mp_ledger *ledger, const uint8_t *page, unsigned from)
 {
     const struct page_trailer *trailer = (const struct page_trailer *)(page + PAGE_DATA);
 

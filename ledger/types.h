@@ -6,8 +6,11 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define LIKELY(x)               __builtin_expect(!!(x), 1)
-#define UNLIKELY(x)             __builtin_expect(!!(x), 0)
+#define LIKELY(x)   __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* For functions that only prefetch: GCC 12 takes those for ones that do nothing and drops the
+ * calls. */
+#define PREFETCHES              __attribute__((always_inline)) static inline
 #define PREFETCH(address)       __builtin_prefetch((address), 0, 3)
 #define PREFETCH_WRITE(address) __builtin_prefetch((address), 1, 3)
 
