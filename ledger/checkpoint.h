@@ -22,6 +22,8 @@ bool checkpoint_step(struct mp_ledger *ledger);
 uint64_t checkpoint_wait_ns(const struct mp_ledger *ledger);
 void checkpoint_stats(const struct mp_ledger *ledger, mp_stats *out);
 
+/* Numbers of the checkpoints in the directory, newest first; returns how many. */
+unsigned checkpoint_numbers(const struct mp_ledger *ledger, uint64_t numbers[8]);
 /* What a loaded checkpoint says of where to go on. */
 struct checkpoint_start {
     uint64_t position;     /* replay from here; 4,096 = from the log's start */
@@ -33,5 +35,9 @@ struct checkpoint_start {
 /* Loads the newest sound checkpoint into the ledger's tables (accounts, digits, reservations,
  * globals); with none, *start is the log's start. */
 MP_MUST_USE mp_status checkpoint_load(struct mp_ledger *ledger, struct checkpoint_start *start);
+
+/* Loads the checkpoint of a number into empty tables. MP_CORRUPT names file and chunk; MP_LIMIT. */
+MP_MUST_USE mp_status checkpoint_load_number(struct mp_ledger *ledger, uint64_t number,
+                                             struct checkpoint_start *start);
 
 #endif

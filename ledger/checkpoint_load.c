@@ -256,7 +256,7 @@ static mp_status load_number(struct mp_ledger *ledger, uint64_t number, uint8_t 
 }
 
 /* The checkpoints in the directory, newest first; at most 8. */
-static unsigned list(const struct mp_ledger *ledger, uint64_t numbers[8])
+unsigned checkpoint_numbers(const struct mp_ledger *ledger, uint64_t numbers[8])
 {
     const mp_env *env = ledger->env;
     char path[PATH_MAX_BYTES], names[4096];
@@ -281,7 +281,7 @@ mp_status checkpoint_load(struct mp_ledger *ledger, struct checkpoint_start *sta
 {
     const struct checkpoint_start beginning = {.position = PAGE_SIZE, .sequence = 1};
     uint64_t numbers[8];
-    unsigned count = list(ledger, numbers);
+    unsigned count = checkpoint_numbers(ledger, numbers);
     uint8_t *buffer;
     mp_status status = MP_OK;
 
@@ -298,6 +298,19 @@ mp_status checkpoint_load(struct mp_ledger *ledger, struct checkpoint_start *sta
         start->number = numbers[0]; /* a new one gets a number of its own */
         if (status != MP_OK) break;
     }
+    free(buffer);
+    return status;
+}
+
+mp_status checkpoint_load_number(struct mp_ledger *ledger, uint64_t number,
+                                 struct checkpoint_start *start)
+{
+    uint8_t *buffer = aligned_alloc(PAGE_SIZE, READ_AHEAD_CHUNKS * CHUNK_BYTES);
+    mp_status status;
+
+    if (buffer == NULL) return fail(MP_NO_MEMORY, "no memory to read a checkpoint");
+    *start = (struct checkpoint_start){.position = PAGE_SIZE, .sequence = 1};
+    status = load_number(ledger, number, buffer, start);
     free(buffer);
     return status;
 }

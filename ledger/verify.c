@@ -196,10 +196,12 @@ static mp_status read_block(void *context, const struct block_view *block)
 
 static mp_status tables_end(struct verifier *verifier)
 {
-    mp_status status = verify_accounts_end(verifier);
+    mp_status status;
 
     verifier->block = NULL;
     verifier->view = (struct record_view){0};
+    status = verify_checkpoints(verifier);
+    if (status == MP_OK) status = verify_accounts_end(verifier);
     if (status == MP_OK) verify_pending_end(verifier);
     return status;
 }
@@ -285,7 +287,6 @@ static mp_status verify_all(struct verifier *verifier)
     }
     if (status != MP_OK) return status;
     verify_totals(verifier);
-    status = verify_checkpoints(verifier);
     verifier->report->bytes_done = verifier->report->bytes_total =
         max_u64(verifier->report->bytes_done, 1);
     if (verifier->progress != NULL) verifier->progress(verifier->user, verifier->report);

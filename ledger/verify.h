@@ -167,6 +167,9 @@ MP_MUST_USE mp_status verify_ids_add(struct verifier *verifier, mp_id id, bool a
 MP_MUST_USE mp_status verify_ids_end(struct verifier *verifier);
 
 /* --- verify_checkpoint.c --- */
+/* The log has been read, the part's accounts are at its end: each checkpoint, brought forward by
+ * the log behind it, must end in the same accounts, and its reservations in their pending sums.
+ * Takes the RAM that opening the ledger takes. */
 MP_MUST_USE mp_status verify_checkpoints(struct verifier *verifier);
 
 #endif

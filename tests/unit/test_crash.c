@@ -183,7 +183,7 @@ static void check_answers(mp_ledger *ledger, int answered, mp_result answers[BAT
     }
 }
 
-static void check_verified(struct sim *sim)
+static uint64_t check_verified(struct sim *sim)
 {
     mp_verify_report report;
 
@@ -191,6 +191,7 @@ static void check_verified(struct sim *sim)
                  "%s at %s", mp_last_error(), sim_operation(sim));
     cr_assert_eq(report.problems, 0, "%llu problems after %s", (unsigned long long)report.problems,
                  sim_operation(sim));
+    return report.checkpoints;
 }
 
 static void check_reopened(struct sim *sim, const char *crash, int answered,
@@ -262,6 +263,7 @@ static void crash_everywhere(unsigned part, unsigned parts)
     sim_free(sim);
     sim = sim_clone(begin);
     cr_assert_eq(story(sim, answers), BATCHES);
+    cr_assert_geq(check_verified(sim), 1, "no checkpoint was compared");
     total = sim_operations(sim);
     sim_free(sim);
     for (uint64_t n = 1 + part; n <= total; n += parts) {
