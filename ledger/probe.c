@@ -143,6 +143,7 @@ struct demand demand_of_transfers(const mp_transfer *events, uint32_t count)
         demand.reservations += (events[i].flags & MP_TRANSFER_PENDING) != 0;
         demand.ids += (events[i].flags & twice) != 0;
         demand.undo += (events[i].flags & MP_TRANSFER_LINKED) != 0;
+        demand.increases |= (events[i].flags & MP_TRANSFER_INCREASE_PENDING) != 0;
         amounts |= events[i].amount;
     }
     demand.large = amounts >> 48 != 0;
@@ -165,7 +166,7 @@ mp_status demand_prepare(struct applier *applier, const struct demand *demand)
         accounts_prepare(&ledger->accounts, demand->accounts, demand->touched, demand->large);
 
     if (status == MP_OK) status = ids_prepare(&ledger->ids, demand->ids);
-    if (status == MP_OK && demand->reservations > 0) {
+    if (status == MP_OK && (demand->reservations > 0 || demand->increases)) {
         status = reservations_prepare(&ledger->reservations, demand->reservations);
     }
     if (status == MP_OK && undo > 0)

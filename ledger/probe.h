@@ -15,6 +15,7 @@ MP_MUST_USE mp_status probe_updates(struct applier *applier, const mp_account_up
 struct demand {
     uint64_t accounts, reservations, ids, undo;
     uint64_t touched; /* accounts' records */
+    bool increases;   /* reservations may grow: their amounts may become wide */
     bool large;       /* some amount is 2^48 or more */
     uint64_t bytes;   /* of a block */
 };

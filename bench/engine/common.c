@@ -177,6 +177,16 @@ mp_transfer *workload_next(struct workload *workload)
     return batch;
 }
 
+void workload_own(struct workload *workload)
+{
+    volatile uint8_t *bytes = (volatile uint8_t *)workload->transfers;
+    const uint64_t end = workload->transfer_count * sizeof(mp_transfer);
+
+    for (uint64_t at = 0; at < end; at += WORKLOAD_ALIGN) {
+        bytes[at] = bytes[at]; /* a page at a time */
+    }
+}
+
 /* --- ledgers --- */
 
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *place)

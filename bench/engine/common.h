@@ -64,6 +64,9 @@ struct workload workload_map(const char *path);
  * alone. One thread at a time.
  */
 mp_transfer *workload_next(struct workload *workload);
+/* Makes this process's copy now: what goes through the file more than once does so before the clock
+ * starts. */
+void workload_own(struct workload *workload);
 
 /* --- ledgers --- */
 

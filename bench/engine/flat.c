@@ -124,6 +124,7 @@ int main(int argc, char **argv)
         die("1 to %d windows of %d transfers at least are needed", WINDOWS_MAX, MP_BATCH_MAX);
     }
     run.workload = workload_map(path);
+    workload_own(&run.workload);
     run.latencies = calloc(run.batches, sizeof *run.latencies);
     run.during = calloc(run.batches, sizeof *run.during);
     room = calloc(run.batches, sizeof *room);

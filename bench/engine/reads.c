@@ -137,6 +137,7 @@ int main(int argc, char **argv)
     const char *directory = argv[2];
 
     shared.workload = workload_map(argv[1]);
+    workload_own(&shared.workload);
     shared.ledger = ledger_make(directory, NULL, &shared.workload);
     (void)ledger_rest(shared.ledger);
     shared.writer = (struct writer){.workload = &shared.workload, .ledger = shared.ledger};

@@ -151,6 +151,7 @@ int main(int argc, char **argv)
     const char *directory = argv[2];
 
     shared.workload = workload_map(argv[1]);
+    workload_own(&shared.workload);
     shared.plain = make_group();
     shared.pending = make_group();
     shared.posts = make_group();

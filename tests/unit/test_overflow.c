@@ -150,3 +150,15 @@ Test(overflow, the_largest_amounts_travel_whole)
                          "T1 A1 -> B1 2^64-1 => exists_with_different_amount");
     expect_all_the_same_to_a_reader(6);
 }
+
+/* A batch that makes no reservation may need room for a wide amount all the same. */
+Test(overflow, a_hold_grows_beyond_64_bits_in_a_batch_of_its_own, .init = given_open,
+     .fini = given_close)
+{
+    GIVEN_ACCOUNTS("A1 B1");
+    transfers("T1 A1 -> B1 10 pending");
+    reopen();
+    transfers("T2 increase T1 18446744073709551616");
+    expect_balance("A1", .debits_pending = ((mp_u128)1 << 64) + 10);
+    transfers("T3 post T1");
+}

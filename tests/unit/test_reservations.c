@@ -362,12 +362,12 @@ Test(expiry, of_300000_over_four_years_misses_none)
     now = 1750000000 * NS_PER_S;
     ok(reservations_prepare(&reservations, COUNT));
     for (uint64_t i = 1; i <= COUNT; i++) {
-        uint64_t seconds = below(2) == 0 ? below(7 * 86400) : below(4 * 365 * 86400ull);
+        uint64_t seconds = below(2) == 0 ? below(7 * 86400ull) : below(4ull * 365 * 86400);
 
         add(i, now + (1 + seconds) * NS_PER_S + below(3), 32 * i);
     }
     for (unsigned step = 0; ended < COUNT; step++) {
-        now += step < 2000 ? 300 * NS_PER_S : below(20 * 86400) * NS_PER_S;
+        now += step < 2000 ? 300 * NS_PER_S : below(20 * 86400ull) * NS_PER_S;
         ended += end_all_due(now);
         cr_assert_gt(expiry_next(&reservations), now);
         cr_assert_eq(reservations.open, COUNT - ended);
@@ -379,7 +379,8 @@ Test(expiry, of_all_after_years_of_standstill_is_in_order)
     random_state = 5;
     now = 1000 * NS_PER_S;
     ok(reservations_prepare(&reservations, 100000));
-    for (uint64_t i = 1; i <= 100000; i++)
-        add(i, now + (1 + below(9 * 365 * 86400ull)) * NS_PER_S, 32 * i);
-    cr_expect_eq(end_all_due(now + 10 * 365 * 86400ull * NS_PER_S), 100000);
+    for (uint64_t i = 1; i <= 100000; i++) {
+        add(i, now + (1 + below(9ull * 365 * 86400)) * NS_PER_S, 32 * i);
+    }
+    cr_expect_eq(end_all_due(now + 10ull * 365 * 86400 * NS_PER_S), 100000);
 }

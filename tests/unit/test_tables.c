@@ -344,7 +344,7 @@ Test(slot_table, refuses_what_memory_max_has_no_room_for_and_stays_sound)
     }
     cr_expect_eq(status, MP_LIMIT);
     cr_expect_leq(memory.committed, memory.max);
-    cr_expect_geq(count * 10, MIB(1) - KIB(64), "only %u entries", count);
+    cr_expect_geq(count * 10ull, MIB(1) - KIB(64), "only %u entries", count);
     table_is_sound();
     slot_table_close(&table);
 }
@@ -411,10 +411,9 @@ static void ids_chain(struct known_id *known, uint64_t count, unsigned length)
     struct {
         uint64_t replaced, before; /* of which entry; which position */
         struct known_id inserted;
-    } changes[64];
+    } changes[64] = {0};
 
     for (unsigned i = 0; i < length; i++) {
-        changes[i].before = 0;
         if (count > 0 && below(3) == 0) {
             changes[i].replaced = below(count);
             changes[i].before =
