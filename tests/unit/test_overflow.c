@@ -152,8 +152,7 @@ Test(overflow, the_largest_amounts_travel_whole)
 }
 
 /* A batch that makes no reservation may need room for a wide amount all the same. */
-Test(overflow, a_hold_grows_beyond_64_bits_in_a_batch_of_its_own, .init = given_open,
-     .fini = given_close)
+Test(overflow, a_hold_grows_beyond_64_bits_in_a_batch_of_its_own)
 {
     GIVEN_ACCOUNTS("A1 B1");
     transfers("T1 A1 -> B1 10 pending");
