@@ -19,7 +19,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define TEMPORARY "t"
 #define SECOND    1000000000u
 
-enum { ACCOUNT_IDS = 14, BATCH_MAX = 12, REQUESTS_MAX = 3, STEPS_MAX = 100000, OPS_MAX = 200 };
+enum {
+    ACCOUNT_IDS = 14,
+    ACCOUNTS_FIRST = 10, /* made at the start */
+    BATCH_MAX = 12,
+    REQUESTS_MAX = 3,
+    STEPS_MAX = 100000,
+    OPS_MAX = 200,
+    IDS_MAX = 1024,
+    RECENT = 8
+};
 
 #define MUST(condition)                                                                            \
     do {                                                                                           \
@@ -29,11 +38,20 @@ enum { ACCOUNT_IDS = 14, BATCH_MAX = 12, REQUESTS_MAX = 3, STEPS_MAX = 100000, O
         }                                                                                          \
     } while (0)
 
+/* Ids given lately to events of a kind, for others to refer to. */
+struct recent {
+    mp_id ids[RECENT];
+    unsigned count;
+};
+
 struct world {
     struct sim *sim;
+    mp_env env;
     mp_options options;
     mp_ledger *ledger;
     oracle *judge;
+    unsigned ids; /* 1 to so many were given to transfers and updates */
+    struct recent pending, posted;
 };
 
 union events {
@@ -50,17 +68,46 @@ struct batch {
     mp_result_sums sums[BATCH_MAX], expected_sums[BATCH_MAX];
 };
 
-static uint64_t now(const struct world *world) { return sim_settings(world->sim)->real_ns; }
-static void pass(struct world *world, uint64_t ns) { sim_pass(world->sim, ns); }
+/* Both clocks: they stand still while the engine works, where the sim's own would go on. */
+static uint64_t clock_ns;
+
+static uint64_t clock_of(void *context)
+{
+    (void)context;
+    return clock_ns;
+}
 
 /* --- events from bytes --- */
 
-static mp_id account_id(unsigned nibble) { return nibble == 15 ? MP_U128_MAX : nibble; }
+/* Most of them exist. */
+static mp_id account_id(unsigned number)
+{
+    if (number < 12) return 1 + number % ACCOUNTS_FIRST;
+    return number == 15 ? MP_U128_MAX : number == 12 ? 0 : number;
+}
 
-static mp_id event_id(uint8_t byte)
+/* An odd id, one that was given before, or, mostly, a new one. */
+static mp_id event_id(struct world *world, uint8_t byte)
 {
     if (byte == 255) return MP_U128_MAX;
-    return byte < 250 ? byte : MP_U128(byte, 7);
+    if (byte == 254) return 0;
+    if (byte >= 250) return MP_U128(byte, 7);
+    if (byte >= 200 || world->ids == IDS_MAX) return world->ids - byte % (world->ids + 1);
+    return ++world->ids;
+}
+
+static void recent_add(struct recent *recent, mp_id id)
+{
+    recent->ids[recent->count++ % RECENT] = id;
+}
+
+/* What an event refers to: mostly the newest ones. */
+static mp_id recent_id(struct world *world, const struct recent *recent, uint8_t byte)
+{
+    unsigned back = byte % RECENT;
+
+    if (byte >= 224) return event_id(world, byte);
+    return recent->count > back ? recent->ids[(recent->count - 1 - back) % RECENT] : 1;
 }
 
 static mp_amount amount_of(uint8_t byte)
@@ -86,14 +133,14 @@ static mp_amount amount_of(uint8_t byte)
 }
 
 /* Instants before, within and after what has been booked. */
-static uint64_t imported_time(const struct world *world, uint8_t byte)
+static uint64_t imported_time(uint8_t byte)
 {
     if (byte < 200) return 1 + (uint64_t)byte * 10;
-    if (byte < 240) return now(world) - (uint64_t)(240 - byte) * SECOND;
-    return byte < 250 ? now(world) + byte - 245u : byte == 250 ? 0 : UINT64_MAX >> (byte - 251);
+    if (byte < 240) return clock_ns - (uint64_t)(240 - byte) * SECOND;
+    return byte < 250 ? clock_ns + byte - 245u : byte == 250 ? 0 : UINT64_MAX >> (byte - 251);
 }
 
-static void account_read(const struct world *world, struct input *input, mp_account *event)
+static void account_read(struct input *input, mp_account *event)
 {
     uint8_t how = input_u8(input), who = input_u8(input);
 
@@ -115,7 +162,7 @@ static void account_read(const struct world *world, struct input *input, mp_acco
         if (odd == 8) event->timestamp = 5;
     }
     if ((event->flags & MP_ACCOUNT_IMPORTED) != 0)
-        event->timestamp = imported_time(world, input_u8(input));
+        event->timestamp = imported_time(input_u8(input));
 }
 
 static uint16_t transfer_flags(struct input *input, uint8_t kind)
@@ -134,49 +181,69 @@ static uint16_t transfer_flags(struct input *input, uint8_t kind)
     return flags[kind];
 }
 
-static void transfer_read(const struct world *world, struct input *input, mp_transfer *event)
+/* What is out of the ordinary with an event: bits 4 to 6 of its first byte. */
+enum manner { LINKED = 1, USER_DATA = 2, ODD = 3, NAMES_ACCOUNTS = 4 };
+
+static void transfer_odd(struct world *world, struct input *input, mp_transfer *event)
 {
-    uint8_t how = input_u8(input), kind = how & 15;
-    uint8_t id = input_u8(input), who = input_u8(input);
+    uint8_t odd = input_u8(input);
 
-    *event = (mp_transfer){.id = event_id(id),
-                           .flags = transfer_flags(input, kind),
-                           .amount = amount_of(input_u8(input))};
-    if ((how & 16) != 0) event->flags |= MP_TRANSFER_LINKED;
-    if ((how & 32) != 0)
-        event->user_data_128 = event->user_data_64 = event->user_data_32 = input_u8(input) % 3;
-    if (kind >= 7 && kind <= 11) { /* refers to another one: accounts and the rest may be 0 */
-        event->pending_id = event_id(input_u8(input));
-        if ((how & 64) == 0) who = 0;
-        if ((how & 64) != 0) event->ledger = event->code = 1;
-        if (kind == 10) event->timeout = input_u8(input) % 4;
-    } else if (kind != 12) {
-        event->ledger = event->code = 1;
-        if ((event->flags & MP_TRANSFER_PENDING) != 0) event->timeout = input_u8(input) % 8;
+    switch (odd % 16) {
+    case 0: event->ledger = odd >> 4; break;
+    case 1: event->code = odd >> 4; break;
+    case 2: event->timeout = odd < 128 ? odd : UINT32_MAX; break;
+    case 3: event->pending_id = event_id(world, odd); break;
+    case 4: event->timestamp = odd; break;
+    case 5: event->user_data_32 = odd; break;
+    case 6: event->user_data_128 = (mp_u128)odd << 100; break;
+    case 7: event->credit_account_id = event->debit_account_id; break;
+    default: event->flags ^= (uint16_t)(1u << (odd >> 4)); break;
     }
-    event->debit_account_id = account_id(kind == 12 ? 0 : who & 15);
-    event->credit_account_id = account_id(kind == 12 ? 0 : who >> 4);
-    if ((how & 128) != 0) { /* odd */
-        uint8_t odd = input_u8(input);
-
-        if (odd % 16 == 0) event->ledger = odd >> 4;
-        if (odd % 16 == 1) event->code = odd >> 4;
-        if (odd % 16 == 2) event->timeout = odd < 128 ? odd : UINT32_MAX;
-        if (odd % 16 == 3) event->pending_id = event_id(odd);
-        if (odd % 16 == 4) event->timestamp = odd;
-        if (odd % 16 == 5) event->user_data_32 = odd;
-        if (odd % 16 == 6) event->user_data_128 = (mp_u128)odd << 100;
-    }
-    if ((event->flags & MP_TRANSFER_IMPORTED) != 0)
-        event->timestamp = imported_time(world, input_u8(input));
 }
 
-static void update_read(struct input *input, mp_account_update *event)
+static void transfer_read(struct world *world, struct input *input, mp_transfer *event)
 {
-    uint8_t how = input_u8(input), who = input_u8(input);
+    uint8_t how = input_u8(input), kind = how & 15, manner = how >> 4 & 7;
+    uint8_t id = input_u8(input), who = input_u8(input), amount = input_u8(input);
+    uint16_t flags = transfer_flags(input, kind);
+    bool refers = kind >= 7 && kind <= 11; /* then accounts and the rest may be 0 */
 
-    *event =
-        (mp_account_update){.id = event_id(input_u8(input)), .account_id = account_id(who & 15)};
+    *event = (mp_transfer){.amount = amount_of(amount), .flags = flags};
+    event->id = event_id(world, id);
+    if (kind == 12) {
+        event->amount = 0;
+    } else if (!refers || manner == NAMES_ACCOUNTS) {
+        event->debit_account_id = account_id(who & 15);
+        event->credit_account_id = account_id(who >> 4);
+        if (who >> 4 < 12 && event->credit_account_id == event->debit_account_id)
+            event->credit_account_id = 1 + event->debit_account_id % ACCOUNTS_FIRST;
+        event->ledger = event->code = 1;
+        if (event->debit_account_id > 8) event->ledger = 2;
+    }
+    if (refers) {
+        event->pending_id =
+            recent_id(world, kind == 11 ? &world->posted : &world->pending, input_u8(input));
+        if (amount % 4 == 1) event->amount = MP_AMOUNT_MAX;
+        if (kind == 9 && amount % 4 != 2) event->amount = 0;
+        if (kind == 10) event->timeout = input_u8(input) % 4;
+    } else if ((flags & MP_TRANSFER_PENDING) != 0) {
+        event->timeout = input_u8(input) % 8;
+    }
+    if (manner == LINKED) event->flags |= MP_TRANSFER_LINKED;
+    if (manner == USER_DATA)
+        event->user_data_128 = event->user_data_64 = event->user_data_32 = input_u8(input) % 3;
+    if (manner == ODD) transfer_odd(world, input, event);
+    if ((event->flags & MP_TRANSFER_IMPORTED) != 0)
+        event->timestamp = imported_time(input_u8(input));
+    recent_add((flags & MP_TRANSFER_PENDING) != 0 ? &world->pending : &world->posted, event->id);
+}
+
+static void update_read(struct world *world, struct input *input, mp_account_update *event)
+{
+    uint8_t how = input_u8(input), who = input_u8(input), id = input_u8(input);
+
+    *event = (mp_account_update){.account_id = account_id(who & 15)};
+    event->id = event_id(world, id);
     event->flags_set = (uint16_t)((how & 7) << 5);
     event->flags_clear = (uint16_t)((how >> 3 & 7) << 5);
     if ((how & 64) != 0) event->flags = MP_UPDATE_LINKED;
@@ -185,16 +252,16 @@ static void update_read(struct input *input, mp_account_update *event)
     memset(event->ignored, how, sizeof event->ignored);
 }
 
-static void batch_read(const struct world *world, struct input *input, uint32_t operation,
+static void batch_read(struct world *world, struct input *input, uint32_t operation,
                        struct batch *batch)
 {
     batch->operation = operation;
     batch->count = input_u8(input) % (BATCH_MAX + 1);
     for (uint32_t i = 0; i < batch->count; i++) {
         switch (operation) {
-        case MP_CREATE_ACCOUNTS: account_read(world, input, &batch->events.accounts[i]); break;
+        case MP_CREATE_ACCOUNTS: account_read(input, &batch->events.accounts[i]); break;
         case MP_CREATE_TRANSFERS: transfer_read(world, input, &batch->events.transfers[i]); break;
-        default: update_read(input, &batch->events.updates[i]); break;
+        default: update_read(world, input, &batch->events.updates[i]); break;
         }
     }
 }
@@ -218,7 +285,7 @@ static void step_until_idle(struct world *world)
 
 static void oracle_idle(struct world *world)
 {
-    while (oracle_expire(world->judge, oracle_block_time(world->judge, now(world)),
+    while (oracle_expire(world->judge, oracle_block_time(world->judge, clock_ns),
                          ORACLE_EXPIRIES_MAX) > 0)
         ;
 }
@@ -241,14 +308,17 @@ static void check_accounts(mp_ledger *ledger, const oracle *judge)
         MUST(totals[i][0] == totals[i][2] && totals[i][1] == totals[i][3]);
 }
 
-static void idle(struct world *world)
+/* At the next half second: all that is due is released. */
+static void settle(struct world *world)
 {
-    pass(world, SECOND / 2);
+    clock_ns += SECOND / 2;
     step_until_idle(world);
     oracle_idle(world);
-    pass(world, SECOND / 2);
     check_accounts(world->ledger, world->judge);
 }
+
+/* The next whole second. */
+static void go_on(void) { clock_ns += SECOND / 2; }
 
 /* --- batches --- */
 
@@ -297,7 +367,7 @@ static void check_results(const struct batch *batch)
 static void apply(struct world *world, struct batch *const *batches, unsigned count)
 {
     mp_request requests[REQUESTS_MAX] = {{0}};
-    uint64_t first = oracle_begin(world->judge, now(world));
+    uint64_t first = oracle_begin(world->judge, clock_ns);
 
     for (unsigned i = 0; i < count; i++) {
         struct batch *batch = batches[i];
@@ -310,7 +380,7 @@ static void apply(struct world *world, struct batch *const *batches, unsigned co
                          .sums = batch->operation == MP_CREATE_TRANSFERS ? batch->sums : NULL};
         MUST(mp_submit(world->ledger, &requests[i]) == MP_OK);
         MUST(oracle_apply(world, batch, first) == MP_OK);
-        first = oracle_block_time(world->judge, now(world));
+        first = oracle_block_time(world->judge, clock_ns);
     }
     for (unsigned i = 0; i < count; i++) {
         MUST(mp_wait(world->ledger, &requests[i]) == MP_OK);
@@ -356,13 +426,14 @@ static void apply_again(struct world *world, struct batch *batch)
 
 static void compare_transfers(mp_ledger *ledger, const oracle *judge)
 {
-    mp_id ids[260];
-    mp_transfer is[260], ought[260];
+    enum { COUNT = IDS_MAX + 8 };
+    static mp_id ids[COUNT];
+    static mp_transfer is[COUNT], ought[COUNT];
     uint32_t count, expected;
 
-    for (unsigned i = 0; i < 260; i++) ids[i] = i < 250 ? i : event_id((uint8_t)(250 + i % 6));
-    MUST(mp_lookup_transfers(ledger, ids, 260, is, &count) == MP_OK);
-    MUST(oracle_lookup_transfers(judge, ids, 260, ought, &expected) == MP_OK);
+    for (unsigned i = 0; i < COUNT; i++) ids[i] = i <= IDS_MAX ? i : MP_U128(i - IDS_MAX + 249, 7);
+    MUST(mp_lookup_transfers(ledger, ids, COUNT, is, &count) == MP_OK);
+    MUST(oracle_lookup_transfers(judge, ids, COUNT, ought, &expected) == MP_OK);
     MUST(count == expected && memcmp(is, ought, count * sizeof *is) == 0);
 }
 
@@ -432,21 +503,38 @@ static void compare_reader(struct world *world)
     MUST(mp_close(reader) == MP_OK);
 }
 
-static void world_close(struct world *world)
+/* Whether a reservation has expired that nobody has released yet. */
+static bool something_is_due(const oracle *judge)
 {
-    pass(world, SECOND / 2);
-    oracle_idle(world);
-    MUST(mp_close(world->ledger) == MP_OK);
-    pass(world, SECOND / 2);
+    for (uint32_t i = 0; i < oracle_transfer_count(judge); i++) {
+        mp_amount left;
+        uint64_t expires;
+
+        if (oracle_open_reservation(judge, i, &left, &expires) && expires != 0 &&
+            expires <= clock_ns + SECOND / 2)
+            return true;
+    }
+    return false;
 }
 
-/* All that was answered is there after a power cut. */
+/* All that was answered is there after a power cut. What the ledger does by itself meanwhile may be
+ * there or not: so that is done before. */
 static void world_cut(struct world *world)
 {
+    if (something_is_due(world->judge))
+        settle(world);
+    else
+        clock_ns += SECOND / 2; /* times that refused events got may be given again */
     sim_crash_at(world->sim, 1);
     (void)mp_close(world->ledger);
     sim_power_cut(world->sim, SIM_CUT_RANDOM);
-    pass(world, SECOND); /* times that refused events got may be given again */
+    world_open(world);
+}
+
+static void world_reopen(struct world *world)
+{
+    settle(world);
+    MUST(mp_close(world->ledger) == MP_OK);
     world_open(world);
 }
 
@@ -461,8 +549,8 @@ static void verify(struct world *world)
     mp_verify_report report;
     mp_stats stats;
 
-    MUST(mp_verify(DIRECTORY, sim_env(world->sim), 32u << 20, TEMPORARY, on_problem, NULL, NULL,
-                   &report) == MP_OK);
+    MUST(mp_verify(DIRECTORY, &world->env, 32u << 20, TEMPORARY, on_problem, NULL, NULL, &report) ==
+         MP_OK);
     MUST(report.problems == 0);
     oracle_stats(world->judge, &stats);
     MUST(report.accounts == stats.accounts && report.transfers == stats.transfers &&
@@ -484,16 +572,18 @@ static void play(struct world *world, struct input *input)
         case 0:
         case 1: batch_read(world, input, MP_CREATE_ACCOUNTS, &batches[0]); break;
         case 2: batch_read(world, input, MP_UPDATE_ACCOUNTS, &batches[0]); break;
-        case 3: pass(world, (uint64_t)(op >> 4) * SECOND); continue;
-        case 4: idle(world); continue;
+        case 3: clock_ns += (uint64_t)(op >> 4) * SECOND; continue;
+        case 4:
+            settle(world);
+            go_on();
+            continue;
         case 5:
-            if (op > 127) {
+            if (op > 127)
                 world_cut(world);
-            } else {
-                world_close(world);
-                world_open(world);
-            }
+            else
+                world_reopen(world);
             compare_all(world->ledger, world->judge);
+            go_on();
             continue;
         case 6:
             if (applied) apply_again(world, &batches[0]);
@@ -517,6 +607,21 @@ static void play(struct world *world, struct input *input)
     }
 }
 
+/* Accounts of two ledger numbers, some of them limited. */
+static void make_accounts(struct world *world)
+{
+    static struct batch batch;
+    struct batch *first = &batch;
+
+    batch = (struct batch){.operation = MP_CREATE_ACCOUNTS, .count = ACCOUNTS_FIRST};
+    for (unsigned i = 0; i < ACCOUNTS_FIRST; i++) {
+        batch.events.accounts[i] = (mp_account){.id = i + 1, .ledger = i < 8 ? 1 : 2, .code = 1};
+    }
+    batch.events.accounts[5].flags = MP_ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS;
+    batch.events.accounts[6].flags = MP_ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS;
+    apply(world, &first, 1);
+}
+
 /* An empty ledger. */
 static const struct sim *model(void)
 {
@@ -526,7 +631,6 @@ static const struct sim *model(void)
         mp_options options = {0};
 
         sim = sim_make(1);
-        sim_settings(sim)->step_ns = 0;
         options.env = sim_env(sim);
         MUST(options.env->dir_make(options.env->context, TEMPORARY) == 0);
         MUST(mp_init(DIRECTORY, &options) == MP_OK);
@@ -540,21 +644,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t how = input_u8(&input);
     struct world world = {.sim = sim_clone(model()), .judge = oracle_new()};
 
+    clock_ns = sim_settings(world.sim)->real_ns;
+    world.env = *sim_env(world.sim);
+    world.env.real_ns = world.env.boot_ns = clock_of;
+
     world.options = (mp_options){
         .flags = MP_OPEN_MANUAL | ((how & 1) == 0 ? MP_OPEN_NO_RING : 0u), /* the faster way */
         .memory_max = 32u << 20,
         .accounts_max = 1024,
         .reservations_max = 1024,
-        .env = sim_env(world.sim),
+        .env = &world.env,
         .checkpoint_after = (how & 2) != 0 ? 1 : 0,
     };
     world_open(&world);
+    if ((how & 16) == 0) make_accounts(&world); /* else history may be imported */
     play(&world, &input);
-    idle(&world);
+    settle(&world);
     compare_all(world.ledger, world.judge);
     if ((how & 4) != 0) compare_reader(&world);
     MUST(oracle_check(world.judge) == NULL);
-    world_close(&world);
+    MUST(mp_close(world.ledger) == MP_OK);
     if ((how & 8) != 0) verify(&world);
     oracle_free(world.judge);
     sim_free(world.sim);

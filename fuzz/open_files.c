@@ -25,7 +25,8 @@ enum {
     SEGMENT = 16 << 20,
     FILES_MAX = 8,
     PATH_BYTES = 64,
-    PAGES_AT_ENDS = 64
+    PAGES_AT_ENDS = 64,
+    ROUNDS = 6 /* of 16 rows of a statement */
 };
 
 #define MUST(condition)                                                                            \
@@ -437,7 +438,7 @@ static void read_statement(mp_ledger *ledger, mp_id account, bool newest)
     if (newest) filter.flags |= MP_FILTER_REVERSED;
     status = mp_statement_open(ledger, &filter, MP_STATEMENT_ALL, 0, &statement);
     if (status != MP_OK) return;
-    for (int i = 0; i < 64 && status == MP_OK && count > 0; i++) {
+    for (int i = 0; i < ROUNDS && status == MP_OK && count > 0; i++) {
         status = mp_statement_next(statement, rows, 16, &count);
     }
     mp_statement_close(statement);
@@ -573,13 +574,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input input = {data, size};
     uint8_t how = input_u8(&input);
-    struct patient patient = {.model = model_of((how & 7) == 7)};
+    bool large = (how & 7) == 7;
+    struct patient patient = {.model = model_of(large)};
     struct damages damages;
 
     patient.sim = sim_clone(patient.model->sim);
     damages = damage(&patient, &input);
     open_and_read(&patient, damages);
-    if ((how & 8) != 0) verify(&patient, damages);
+    if ((how & 8) != 0 && (!large || how > 191)) verify(&patient, damages);
     if ((how & 16) == 0)
         open_and_write(&patient, damages, (how & 32) == 0 ? MP_OPEN_NO_RING : 0, (how & 64) != 0);
     sim_free(patient.sim);

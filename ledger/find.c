@@ -69,6 +69,13 @@ static mp_status reader_candidates(struct mp_ledger *ledger, const mp_id *ids, u
     if (!ledger->ids_loaded) {
         status = load_ids(ledger, ledger->wal.end);
         ledger->ids_loaded = status == MP_OK;
+        if (status != MP_OK) { /* not half of them, and not twice */
+            mp_status opened;
+
+            ids_close(&ledger->ids);
+            opened = ids_open(&ledger->ids, &ledger->memory);
+            MP_ASSERT(opened == MP_OK);
+        }
     }
     if (status == MP_OK) candidates_of(ledger, ids, count, nth, positions);
     reader_unclaim(ledger);

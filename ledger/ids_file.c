@@ -235,7 +235,15 @@ static mp_status read_chunks(struct wal *wal, int file, const struct ids_head *h
             memcpy(&sum, chunk + CHUNK_SIZE - sizeof sum, sizeof sum);
             if (sum != chunk_sum(chunk, head->ordinal, first + i)) return MP_OK;
             for (uint64_t e = 0; e < entries; e++) {
-                mp_status status = deliver(delivery, (const struct id_file_entry *)chunk + e);
+                const struct id_file_entry *entry = (const struct id_file_entry *)chunk + e;
+                uint64_t position = entry->position_tag & ~3ull;
+                mp_status status;
+
+                if ((entry->position_tag & 3) == 3 || position % UNIT_SIZE != 0 ||
+                    position < head->base + PAGE_SIZE || position >= head->end) {
+                    return MP_OK;
+                }
+                status = deliver(delivery, entry);
 
                 if (status != MP_OK) return status;
             }

@@ -252,7 +252,7 @@ PREFETCHES void prefetch_page(const struct mp_ledger *ledger, const uint8_t *pag
             PREFETCH_WRITE(account_cold(&ledger->accounts, slots[i]));
             PREFETCH_WRITE((uint8_t *)account_cold(&ledger->accounts, slots[i]) + 64);
         }
-        if (page[at] == MP_RECORD_TRANSFER) {
+        if (page[at] == MP_RECORD_TRANSFER && (ledger->wal.write || ledger->ids_loaded)) {
             mp_id id;
 
             memcpy(&id, page + at + 8, sizeof id);

@@ -61,7 +61,7 @@ int main(int argc, char **argv)
     command.arguments = calloc((size_t)argc + 1, sizeof *command.arguments);
     if (command.arguments == NULL || !text_begin(&command.out, STDOUT_FILENO)) {
         complain(&command, "there is no memory");
-        return status;
+        return (int)status;
     }
     status = run(&command, argc, argv);
     if (!text_end(&command.out)) {
