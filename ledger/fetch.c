@@ -1,4 +1,5 @@
 #include "fetch.h"
+#include "page_reads.h"
 
 enum { TABLE_SIZE = 1 << 16 };
 _Static_assert(FETCH_MAX < TABLE_SIZE / 2, "the table is at most half full");
@@ -8,14 +9,16 @@ mp_status fetch_open(struct fetch *fetch, struct memory *memory)
     mp_status status = arena_reserve(&fetch->entries, memory, FETCH_MAX * sizeof(struct fetched),
                                      "records read ahead");
 
-    if (status == MP_OK) status = arena_reserve(&fetch->pages, memory, PAGE_SIZE, "read ahead");
+    if (status == MP_OK)
+        status =
+            arena_reserve(&fetch->positions, memory, FETCH_MAX * sizeof(uint64_t), "read ahead");
     return status;
 }
 
 void fetch_close(struct fetch *fetch)
 {
     arena_free(&fetch->entries);
-    arena_free(&fetch->pages);
+    arena_free(&fetch->positions);
 }
 
 void fetch_clear(struct fetch *fetch)
@@ -79,35 +82,33 @@ static uint64_t sequence_in_page(const uint8_t *page, uint64_t page_position, un
     return sequence;
 }
 
-static mp_status take_record(struct fetched *entry, const uint8_t *page)
+/* A record_fn: keeps the record, which the caller's page is soon over. */
+static mp_status take_record(void *context, uint32_t number, const uint8_t *page,
+                             const struct record_view *view)
 {
+    struct fetch *fetch = context;
+    struct fetched *entry = entry_at(fetch, number);
     const struct page_trailer *trailer = (const struct page_trailer *)(page + PAGE_DATA);
     unsigned offset = (unsigned)(entry->position % PAGE_SIZE);
-    struct record_view view;
 
-    if (offset >= PAGE_DATA || !record_view(page + offset, entry->position, trailer->time, &view)) {
-        return fail(MP_CORRUPT,
-                    "no record stands at log position %llu, where the id index says one does",
-                    (unsigned long long)entry->position);
-    }
     entry->block_time = trailer->time;
     entry->sequence = sequence_in_page(page, entry->position - offset, offset);
-    memcpy(entry->record, page + offset, view.units * UNIT_SIZE);
+    memcpy(entry->record, view->record, view->units * UNIT_SIZE);
     return MP_OK;
 }
 
 mp_status fetch_read(struct fetch *fetch, struct mp_ledger *ledger)
 {
-    mp_status status = arena_commit(&fetch->pages, PAGE_SIZE);
+    uint64_t *positions;
+    mp_status status = arena_commit(&fetch->positions, fetch->count * sizeof *positions);
 
-    for (; status == MP_OK && fetch->read < fetch->count; fetch->read++) {
-        struct fetched *entry = entry_at(fetch, fetch->read);
-
-        status =
-            wal_read_page(&ledger->wal, entry->position / PAGE_SIZE * PAGE_SIZE, fetch->pages.base);
-        if (status == MP_OK) status = take_record(entry, fetch->pages.base);
-        if (status != MP_OK) break;
+    if (status != MP_OK) return status;
+    positions = (uint64_t *)fetch->positions.base;
+    for (uint32_t i = 0; i < fetch->count; i++) {
+        positions[i] = i < fetch->read ? 0 : entry_at(fetch, i)->position;
     }
+    status = read_records(ledger, positions, fetch->count, take_record, fetch);
+    if (status == MP_OK) fetch->read = fetch->count;
     return status;
 }
 

@@ -15,8 +15,8 @@ struct fetched {
 };
 
 struct fetch {
-    struct arena entries; /* struct fetched */
-    struct arena pages;   /* of the reads under way */
+    struct arena entries;   /* struct fetched */
+    struct arena positions; /* uint64_t: what is read now */
     uint32_t count;
     uint32_t read;           /* the first so many entries have been read */
     uint32_t table[1 << 16]; /* entry + 1 by position; 0 = free */

@@ -1,4 +1,5 @@
 /* Where ids stand in the log: asked of the writer, or of a reader's own index. */
+#include "page_reads.h"
 #include "pump.h"
 #include "replay.h"
 #include "stats.h"
@@ -97,43 +98,54 @@ static mp_status candidates(struct mp_ledger *ledger, const mp_id *ids, uint32_t
 
 /* --- confirmation --- */
 
-/* Whether the record at a position bears the id. */
-static mp_status confirm(struct mp_ledger *ledger, uint64_t position, mp_id id, bool *bears,
-                         bool *is_object)
-{
-    uint8_t page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
-    const struct page_trailer *trailer = (const struct page_trailer *)(page + PAGE_DATA);
-    struct record_view view;
-    mp_id found;
-    mp_status status = read_page(ledger, position / PAGE_SIZE * PAGE_SIZE, page);
+/* What the records at the candidates' positions say. */
+struct confirmation {
+    const mp_id *ids;
+    uint64_t *positions;
+    uint32_t strangers; /* candidates that bear another id: a matter of one in a million */
+};
+#define STRANGER UINT64_MAX
 
-    if (status != MP_OK) return status;
-    if (!record_view(page + position % PAGE_SIZE, position, trailer->time, &view)) {
-        return fail(MP_CORRUPT,
-                    "no record stands at log position %llu, where the id index says one does",
-                    (unsigned long long)position);
+/* A record_fn. */
+static mp_status confirm(void *context, uint32_t number, const uint8_t *page,
+                         const struct record_view *view)
+{
+    struct confirmation *confirmation = context;
+    mp_id found;
+
+    (void)page;
+    memcpy(&found, view->record + 8, sizeof found);
+    if (found != confirmation->ids[number]) {
+        confirmation->positions[number] = STRANGER;
+        confirmation->strangers++;
+    } else if (view->record[0] != MP_RECORD_TRANSFER && view->record[0] != MP_RECORD_UPDATE) {
+        confirmation->positions[number] = 0; /* a bound id is no object */
     }
-    memcpy(&found, view.record + 8, sizeof found);
-    *bears = found == id;
-    *is_object = view.record[0] == MP_RECORD_TRANSFER || view.record[0] == MP_RECORD_UPDATE;
     return MP_OK;
+}
+
+/* Tries an id's further candidates, one after another. */
+static mp_status find_further(struct mp_ledger *ledger, const mp_id *id, uint64_t *position)
+{
+    mp_status status = MP_OK;
+
+    for (uint64_t nth = 1; *position == STRANGER && status == MP_OK; nth++) {
+        struct confirmation confirmation = {.ids = id, .positions = position};
+
+        status = candidates(ledger, id, 1, nth, position);
+        if (status == MP_OK) status = read_records(ledger, position, 1, confirm, &confirmation);
+    }
+    return status;
 }
 
 mp_status find_ids(mp_ledger *ledger, const mp_id *ids, uint32_t count, uint64_t *positions)
 {
+    struct confirmation confirmation = {.ids = ids, .positions = positions};
     mp_status status = candidates(ledger, ids, count, 0, positions);
 
-    for (uint32_t i = 0; i < count && status == MP_OK; i++) {
-        bool bears = false, is_object = false;
-
-        for (uint64_t nth = 1; positions[i] != 0;
-             nth++) { /* a second candidate is a matter of 2^-51 */
-            status = confirm(ledger, positions[i], ids[i], &bears, &is_object);
-            if (status != MP_OK || bears) break;
-            status = candidates(ledger, &ids[i], 1, nth, &positions[i]);
-            if (status != MP_OK) break;
-        }
-        if (!bears || !is_object) positions[i] = 0;
+    if (status == MP_OK) status = read_records(ledger, positions, count, confirm, &confirmation);
+    for (uint32_t i = 0; i < count && confirmation.strangers > 0 && status == MP_OK; i++) {
+        if (positions[i] == STRANGER) status = find_further(ledger, &ids[i], &positions[i]);
     }
     return status;
 }

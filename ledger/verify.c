@@ -293,14 +293,6 @@ static mp_status verify_all(struct verifier *verifier)
     return status == MP_OK ? read : status;
 }
 
-static const char *temporary_directory(const char *given)
-{
-    const char *environment = getenv("TMPDIR");
-
-    if (given != NULL) return given;
-    return environment != NULL && environment[0] != 0 ? environment : "/tmp";
-}
-
 mp_status mp_verify(const char *directory, const mp_env *env, uint64_t memory_max,
                     const char *temporary, void (*problem)(void *user, const char *text),
                     void (*progress)(void *user, const mp_verify_report *report), void *user,
@@ -315,7 +307,7 @@ mp_status mp_verify(const char *directory, const mp_env *env, uint64_t memory_ma
     verifier = calloc(1, sizeof *verifier);
     if (verifier == NULL) return fail(MP_NO_MEMORY, "no memory to verify");
     verifier->env = env != NULL ? env : mp_env_posix();
-    verifier->temporary = temporary_directory(temporary);
+    verifier->temporary = temporary != NULL ? temporary : "/tmp";
     verifier->memory_max = max_u64(memory_max != 0 ? memory_max : MEMORY_DEFAULT, MEMORY_LEAST);
     verifier->memory.max =
         verifier->memory_max - verifier->memory_max / 3; /* beside the ids, at first */

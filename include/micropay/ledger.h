@@ -219,8 +219,7 @@ typedef struct mp_stats {
     uint64_t blocks, block_bytes, batches, events;
     uint64_t refused_limit, refused_disk_full, busy;
     uint64_t outstanding;
-    uint64_t slow_disk, slow_prefetch, slow_growth,
-        slow_segment; /**< blocks that waited, by reason */
+    uint64_t slow_prefetch; /**< batches that waited for records to be read from disk */
     uint64_t disk_reads;
     uint64_t clock_held; /**< 1 while the clock is ahead of elapsed time and not accepted */
     uint64_t writes_ring, writes_blocking;

@@ -51,8 +51,8 @@ MP_API MP_MUST_USE mp_status mp_read_many(mp_ledger *ledger, const mp_id *accoun
 /**
  * Balance of an account as it stood at an instant.
  *
- * Walks the account's skip pointers: at most 2 log2(n) + 6 page reads for an account with n
- * records.
+ * Walks the account's skip pointers: O(log n) page reads for an account with n records, 33 on
+ * average and 48 at most of those tried with a million.
  *
  * @param at_ns    nanoseconds since the Unix epoch; a record stamped exactly at_ns is included.
  * @param[out] out the four sums in minor units; written only on MP_OK.
@@ -276,7 +276,7 @@ typedef struct mp_verify_report {
  * checkpoints with it. Reads only; works beside a live writer.
  *
  * @param memory_max bytes of RAM to use; 0 = 256 MiB. More is kept in temporary files (in
- * `temporary`, NULL = $TMPDIR, else /tmp).
+ * `temporary`, a directory; NULL = /tmp).
  * @param problem  called with a sentence for each violation, which names id, file and offset; may
  * be NULL.
  * @param progress called now and then; may be NULL.

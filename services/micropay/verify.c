@@ -4,6 +4,7 @@
 #include "show.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 struct run {
     struct command *command;
@@ -83,10 +84,13 @@ enum exit_status verb_verify(struct command *command)
     struct run run = {.command = command, .progress = progress_begin()};
     const char *temporary = command->values[OPT_TEMPORARY].text, *directory = command->arguments[0];
     mp_verify_report report = {0};
-    mp_status status = mp_verify(directory, command->env, u64_of(command, OPT_MEMORY_MAX),
-                                 temporary, on_problem, on_progress, &run, &report);
-    double seconds = (double)progress_elapsed(&run.progress) / 1e9;
+    mp_status status;
 
+    if (temporary == NULL || *temporary == 0) temporary = getenv("TMPDIR");
+    if (temporary == NULL || *temporary == 0) temporary = "/tmp";
+    status = mp_verify(directory, command->env, u64_of(command, OPT_MEMORY_MAX), temporary,
+                       on_problem, on_progress, &run, &report);
+    const double seconds = (double)progress_elapsed(&run.progress) / 1e9;
     progress_end(&run.progress);
     if (status != MP_OK && report.records == 0)
         return session_failed(command, status, "could not verify the ledger in '%s'", directory);

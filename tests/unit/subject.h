@@ -47,7 +47,7 @@ struct subject {
 enum { SUBJECTS_MAX = 4 };
 
 /* Ends with NULL; the first is the oracle, by which the others are judged. Which others:
- * subject_alone.c or subject_engine.c says, whichever is linked. */
+ * subject_engine.c says. */
 extern const struct subject *const subjects[SUBJECTS_MAX];
 
 extern const struct subject subject_oracle;

@@ -102,14 +102,15 @@ static void set_scene(unsigned imported)
         GIVEN_ACCOUNTS("A1 B1");
     for (unsigned flags = 0; flags < 0x2000; flags++) {
         if ((flags & (POST | VOID | INCREASE)) == 0 || (flags & IMPORTED) != imported) continue;
-        holds[count++] = (mp_transfer){.id = MP_U128('R', flags),
-                                       .debit_account_id = words_id("A1"),
-                                       .credit_account_id = words_id("B1"),
-                                       .amount = 5,
-                                       .ledger = 1,
-                                       .code = 1,
-                                       .flags = (uint16_t)(PENDING | imported),
-                                       .timestamp = imported != 0 ? 1002 + count : 0};
+        holds[count] = (mp_transfer){.id = MP_U128('R', flags),
+                                     .debit_account_id = words_id("A1"),
+                                     .credit_account_id = words_id("B1"),
+                                     .amount = 5,
+                                     .ledger = 1,
+                                     .code = 1,
+                                     .flags = (uint16_t)(PENDING | imported),
+                                     .timestamp = imported != 0 ? 1002 + count : 0};
+        count++;
     }
     given_submit(MP_CREATE_TRANSFERS, holds, count);
     if (imported != 0)
