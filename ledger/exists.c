@@ -70,7 +70,7 @@ static uint32_t compare_user_data(const mp_transfer *event, const struct transfe
                                   const struct record_view *view)
 {
     bool resolves = (event->flags & (MP_TRANSFER_POST_PENDING | MP_TRANSFER_VOID_PENDING)) != 0;
-    unsigned inherited = resolves ? view->reservation->inherited : 0;
+    unsigned inherited = resolves && view->reservation != NULL ? view->reservation->inherited : 0;
     mp_u128 user_data_128 = view->user_data != NULL ? view->user_data->user_data_128 : 0;
 
     if (event->user_data_128 != user_data_128 &&
@@ -114,7 +114,7 @@ static uint32_t compare_transfer(const struct applier *applier, const mp_transfe
     if (event->ledger != debit->ledger && !(lax && event->ledger == 0)) {
         return MP_TRANSFER_EXISTS_WITH_DIFFERENT_LEDGER;
     }
-    if ((event->flags & MP_TRANSFER_REVERSAL) != 0)
+    if ((event->flags & MP_TRANSFER_REVERSAL) != 0 && view->reservation != NULL)
         lax = (view->reservation->inherited & INHERITED_CODE) != 0;
     if (event->code != record->code && !(lax && event->code == 0))
         return MP_TRANSFER_EXISTS_WITH_DIFFERENT_CODE;

@@ -209,7 +209,7 @@ static mp_status give_arrived(struct fetching *fetching)
 
 static mp_status fetch_one(struct fetching *fetching, uint32_t number)
 {
-    uint32_t place;
+    uint32_t place = PLACE_NONE;
     mp_status status;
 
     for (;;) {
@@ -220,6 +220,7 @@ static mp_status fetch_one(struct fetching *fetching, uint32_t number)
         if (status != MP_OK) return status;
     }
     if (status != MP_OK) return status;
+    MP_ASSERT(place < PAGE_READS);
     if (fetching->reads.places[place].state == PLACE_READY) return give(fetching, number, place);
     fetching->next[number] = fetching->reads.places[place].waiting;
     fetching->reads.places[place].waiting = number + 1;

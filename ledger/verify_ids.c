@@ -267,19 +267,22 @@ static mp_status merge_all(struct verifier *verifier)
     uint32_t count = ids->run_count;
     uint64_t room = max_u64(MERGE_MIN, ids->room / (count + 1));
     struct run *runs = calloc(count, sizeof *runs);
-    struct run **heap = calloc(count, sizeof *heap);
+    struct run **heap = calloc(count, sizeof(struct run *));
     struct entry *buffers = malloc(count * room * sizeof *buffers);
     uint64_t offset = 0;
-    mp_status status = MP_OK;
+    mp_status status;
 
-    if (runs == NULL || heap == NULL || buffers == NULL)
+    MP_ASSERT(count > 0);
+    if (runs == NULL || heap == NULL || buffers == NULL) {
         status = fail(MP_NO_MEMORY, "no memory to merge ids");
-    for (uint32_t i = 0; i < count && status == MP_OK; i++) {
-        runs[i] =
-            (struct run){.offset = offset, .left = ids->runs[i], .buffer = buffers + i * room};
-        offset += ids->runs[i];
+    } else {
+        for (uint32_t i = 0; i < count; i++) {
+            runs[i] =
+                (struct run){.offset = offset, .left = ids->runs[i], .buffer = buffers + i * room};
+            offset += ids->runs[i];
+        }
+        status = merge(verifier, runs, heap, count, (uint32_t)room);
     }
-    if (status == MP_OK) status = merge(verifier, runs, heap, count, (uint32_t)room);
     free(buffers);
     free(heap);
     free(runs);
