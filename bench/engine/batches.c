@@ -138,8 +138,6 @@ int main(int argc, char **argv)
     report("process_bytes", (double)outcome.process_bytes);
     report("writes_ring", (double)(full->writes_ring - outcome.empty.writes_ring));
     report("writes_blocking", (double)(full->writes_blocking - outcome.empty.writes_blocking));
-    report("slow_segment", (double)full->slow_segment);
-    report("slow_growth", (double)full->slow_growth);
     report("direct_io", (double)full->direct_io);
     report_end();
     return EXIT_SUCCESS;
