@@ -154,46 +154,41 @@ void account_set_sums(struct accounts *accounts, struct account_line *line, cons
 
 /* --- what readers see --- */
 
-#define VERSION_MASK 0xffffffffull
+void account_publish_id(struct accounts *accounts, uint32_t slot)
+{
+    struct account_published *published = account_published(accounts, slot);
+    mp_id id = account_line(accounts, slot)->id;
+
+    atomic_store_explicit(&published->words[6], u128_low(id), memory_order_relaxed);
+    atomic_store_explicit(&published->words[7], u128_high(id), memory_order_relaxed);
+}
+
+/* Words 2 to 5 say that the sums are in a side slot, which is written meanwhile. */
+static void publish_wide(struct accounts *accounts, uint32_t slot, const struct sums *sums,
+                         uint64_t words[SUMS])
+{
+    const struct account_line *line = account_line(accounts, slot);
+    struct wide_sums *wide = account_wide(accounts, line->wide - 1);
+
+    MP_ASSERT(line->wide != 0);
+    for (int i = 0; i < SUMS; i++) {
+        atomic_store_explicit(&wide->published[2 * i], u128_low(sums->of[i]), memory_order_relaxed);
+        atomic_store_explicit(&wide->published[2 * i + 1], u128_high(sums->of[i]),
+                              memory_order_relaxed);
+    }
+    words[0] = PUBLISHED_WIDE | (line->wide - 1);
+}
 
 void account_publish(struct accounts *accounts, uint32_t slot, const struct sums *sums,
                      uint8_t flags, uint64_t last, uint64_t records_more)
 {
     struct account_published *published = account_published(accounts, slot);
-    const struct account_line *line = account_line(accounts, slot);
-    uint64_t head = atomic_load_explicit(&published->words[0], memory_order_relaxed);
-    uint64_t where = atomic_load_explicit(&published->words[1], memory_order_relaxed);
-    uint64_t records = ((head >> 40) << 16 | where >> 48) + records_more;
-    uint64_t version = (head & VERSION_MASK) + 1;
     mp_u128 all = sums->of[0] | sums->of[1] | sums->of[2] | sums->of[3];
-    uint64_t words[SUMS];
+    uint64_t words[SUMS], head = publish_begin(published);
 
-    atomic_store_explicit(&published->words[0], (head & ~VERSION_MASK) | (version & VERSION_MASK),
-                          memory_order_relaxed);
-    atomic_thread_fence(memory_order_release);
-    if (last == 0) last = where & POSITION_MAX;
     for (int i = 0; i < SUMS; i++) words[i] = (uint64_t)sums->of[i];
-    if (UNLIKELY(all >> 63 != 0)) {
-        struct wide_sums *wide = account_wide(accounts, line->wide - 1);
-
-        MP_ASSERT(line->wide != 0);
-        for (int i = 0; i < SUMS; i++) {
-            atomic_store_explicit(&wide->published[2 * i], u128_low(sums->of[i]),
-                                  memory_order_relaxed);
-            atomic_store_explicit(&wide->published[2 * i + 1], u128_high(sums->of[i]),
-                                  memory_order_relaxed);
-        }
-        words[0] = PUBLISHED_WIDE | (line->wide - 1);
-    }
-    atomic_store_explicit(&published->words[1], last | records << 48, memory_order_relaxed);
-    for (int i = 0; i < SUMS; i++)
-        atomic_store_explicit(&published->words[2 + i], words[i], memory_order_relaxed);
-    atomic_store_explicit(&published->words[6], u128_low(line->id), memory_order_relaxed);
-    atomic_store_explicit(&published->words[7], u128_high(line->id), memory_order_relaxed);
-    version++;
-    atomic_store_explicit(&published->words[0],
-                          (version & VERSION_MASK) | (uint64_t)flags << 32 | (records >> 16) << 40,
-                          memory_order_release);
+    if (UNLIKELY(all >> 63 != 0)) publish_wide(accounts, slot, sums, words);
+    publish_end(published, head, words, flags, last, records_more);
 }
 
 static mp_id published_id(const struct account_published *published)

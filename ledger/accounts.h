@@ -55,8 +55,8 @@ struct account_cold {
     uint8_t overflow_count; /* older ones, in the chunk, oldest first */
     uint8_t flags_created;  /* as at creation */
     uint8_t zero;
-    struct digit digits[DIGITS_INLINE];
-    uint64_t user_data_128[2]; /* low, high */
+    struct digit digits[DIGITS_INLINE]; /* those that aren't there are zero */
+    uint64_t user_data_128[2];          /* low, high */
     uint64_t user_data_64;
 };
 _Static_assert(sizeof(struct account_cold) == 128, "");
@@ -156,9 +156,59 @@ bool account_read(const struct accounts *accounts, uint32_t slot, struct account
 /* The account as created, with the view's sums and flags. */
 void account_fill(const struct accounts *accounts, uint32_t slot, const struct account_view *view,
                   mp_account *out);
-/* Publishes: the writer only, within an odd `publications`. */
+/* Lets readers see an account's id, when it was made or loaded: before its first publication. The
+ * writer only, as all that publishes, within an odd `publications`. */
+void account_publish_id(struct accounts *accounts, uint32_t slot);
+/* Publishes sums, flags, the log position of the newest record (0 = as it was) and how many more
+ * records there are. */
 void account_publish(struct accounts *accounts, uint32_t slot, const struct sums *sums,
                      uint8_t flags, uint64_t last, uint64_t records_more);
+
+/* --- publishing, inline --- */
+
+#define VERSION_MASK 0xffffffffull
+
+static inline uint64_t version_next(uint64_t head)
+{
+    return (head & ~VERSION_MASK) | ((head + 1) & VERSION_MASK);
+}
+
+/* From here on readers wait; returns what publish_end wants as `head`. */
+static inline uint64_t publish_begin(struct account_published *published)
+{
+    uint64_t head = atomic_load_explicit(&published->words[0], memory_order_relaxed);
+
+    atomic_store_explicit(&published->words[0], version_next(head), memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+    return version_next(head);
+}
+
+static inline void publish_end(struct account_published *published, uint64_t head,
+                               const uint64_t words[SUMS], uint8_t flags, uint64_t last,
+                               uint64_t records_more)
+{
+    uint64_t where = atomic_load_explicit(&published->words[1], memory_order_relaxed);
+    uint64_t records = ((head >> 40) << 16 | where >> 48) + records_more;
+
+    if (last == 0) last = where & POSITION_MAX;
+    atomic_store_explicit(&published->words[1], last | records << 48, memory_order_relaxed);
+    for (int i = 0; i < SUMS; i++)
+        atomic_store_explicit(&published->words[2 + i], words[i], memory_order_relaxed);
+    atomic_store_explicit(&published->words[0],
+                          (version_next(head) & VERSION_MASK) | (uint64_t)flags << 32 |
+                              (records >> 16) << 40,
+                          memory_order_release);
+}
+
+/* account_publish for sums below 2^63. */
+static inline void account_publish_words(struct accounts *accounts, uint32_t slot,
+                                         const uint64_t sums[SUMS], uint8_t flags, uint64_t last,
+                                         uint64_t records_more)
+{
+    struct account_published *published = account_published(accounts, slot);
+
+    publish_end(published, publish_begin(published), sums, flags, last, records_more);
+}
 
 /* --- pointers.c --- */
 /* Room for the digits of so many accounts that outgrow their place. */

@@ -20,7 +20,7 @@ static mp_status open_tables(struct mp_ledger *ledger, const mp_options *options
 {
     uint64_t memory_max =
         options->memory_max != 0 ? options->memory_max : memory_default(ledger->env);
-    uint64_t tail = min_u64(MIB(64), max_u64(MIB(16), memory_max / 8)) / PAGE_SIZE * PAGE_SIZE;
+    uint64_t tail = MIB(16);
     uint64_t *secret = ledger->hash_secret;
     mp_status status;
 
@@ -28,6 +28,7 @@ static mp_status open_tables(struct mp_ledger *ledger, const mp_options *options
         return fail(MP_INVALID, "memory_max is %llu bytes; at least 32 MiB are needed",
                     (unsigned long long)memory_max);
     }
+    while (tail < MIB(64) && 2 * tail <= memory_max / 8) tail *= 2;
     ledger->memory.max = memory_max;
     memcpy(secret, ledger->wal.identity.hash_secret, sizeof ledger->hash_secret);
     status = accounts_open(&ledger->accounts, &ledger->memory,

@@ -79,7 +79,10 @@ static void digits_spill(struct accounts *accounts, struct account_cold *cold)
         cold->chunk = larger;
     }
     chunk = chunk_at(accounts, cold->chunk);
-    for (unsigned i = 0; i < moved; i++) chunk[count + i] = cold->digits[DIGITS_INLINE - 1 - i];
+    for (unsigned i = 0; i < moved; i++) {
+        chunk[count + i] = cold->digits[DIGITS_INLINE - 1 - i];
+        cold->digits[DIGITS_INLINE - 1 - i] = (struct digit){0};
+    }
     cold->inline_count = (uint8_t)(cold->inline_count - moved);
     cold->overflow_count = (uint8_t)(count + moved);
 }
@@ -151,6 +154,7 @@ mp_status digits_load(struct accounts *accounts, uint32_t slot, const struct dig
                     count);
     cold->inline_count = (uint8_t)at_hand;
     cold->overflow_count = (uint8_t)overflow;
+    memset(cold->digits, 0, sizeof cold->digits);
     memcpy(cold->digits, digits, at_hand * sizeof *digits);
     if (overflow == 0) return MP_OK;
     cold->chunk = chunk_take(accounts, chunk_class(overflow));
@@ -163,38 +167,31 @@ struct jump digits_push(struct accounts *accounts, uint32_t slot, uint64_t posit
                         uint64_t timestamp)
 {
     struct account_cold *cold = account_cold(accounts, slot);
-    struct digit *digits = cold->digits;
-    unsigned count = cold->inline_count;
-    struct jump jump = {0};
-    unsigned rank = 1;
+    struct digit *digits = cold->digits, kept[DIGITS_INLINE - 1], target;
+    const uint8_t *from;
+    struct jump jump;
+    unsigned rank;
+    uint64_t merges, stays; /* 1 or 0; all bits or none */
 
-    if (UNLIKELY(count < 3 && cold->overflow_count > 0)) {
-        digits_refill(accounts, cold);
-        count = cold->inline_count;
-    }
-    if (count >= 2 &&
-        digit_rank(&digits[0]) == digit_rank(&digits[1])) { /* two equal trees become one */
-        rank = digit_rank(&digits[0]) + 1;
-        jump.previous = digit_position(&digits[0]);
-        if (count > 2) {
-            jump.target = digit_position(&digits[2]);
-            jump.target_time = digit_time(&digits[2]);
-        }
-        memmove(&digits[1], &digits[2], (count - 2) * sizeof *digits);
-        cold->inline_count = (uint8_t)(count - 1);
-    } else {
-        if (count > 0) {
-            jump.previous = digit_position(&digits[0]);
-            jump.target = jump.previous;
-            jump.target_time = digit_time(&digits[0]);
-        }
-        if (UNLIKELY(count == DIGITS_INLINE)) {
-            digits_spill(accounts, cold);
-            count = cold->inline_count;
-        }
-        memmove(&digits[1], &digits[0], count * sizeof *digits);
-        cold->inline_count = (uint8_t)(count + 1);
-    }
-    digits[0] = digit_make(position, rank, timestamp >> 16);
+    if (UNLIKELY(cold->inline_count < 3 && cold->overflow_count > 0)) digits_refill(accounts, cold);
+    if (UNLIKELY(cold->inline_count == DIGITS_INLINE)) digits_spill(accounts, cold);
+    rank = digit_rank(&digits[0]);
+    /* Two equal trees become one. Digits that aren't there are zero, so nothing is asked of the
+     * count, and neither case is a branch. */
+    merges = (rank != 0) & (rank == digit_rank(&digits[1]));
+    stays = merges - 1;
+    from =
+        (const uint8_t *)cold + offsetof(struct account_cold, digits) + merges * 2 * sizeof *digits;
+    memcpy(&target, from, sizeof target);
+    jump.previous = digit_position(&digits[0]);
+    jump.target = digit_position(&target);
+    jump.target_time = digit_time(&target);
+    memcpy(kept, from,
+           sizeof kept); /* of a merge the last one is none: it lies behind the digits */
+    kept[DIGITS_INLINE - 2].low &= stays;
+    kept[DIGITS_INLINE - 2].high &= (uint32_t)stays;
+    memcpy(digits + 1, kept, sizeof kept);
+    digits[0] = digit_make(position, 1 + rank * (unsigned)merges, timestamp >> 16);
+    cold->inline_count = (uint8_t)(cold->inline_count + 1 - 2 * merges);
     return jump;
 }

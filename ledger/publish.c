@@ -1,50 +1,27 @@
 #include "publish.h"
 #include "block_walk.h"
 
-/* One page's records. */
-struct page {
-    uint64_t position;
-    const struct page_trailer *trailer;
-    uint8_t *bytes;
-    unsigned first, end; /* bytes */
-};
+enum { AHEAD = 12 }; /* records between a prefetch and its use */
 
-static struct page page_of(const struct tail *tail, uint64_t block, uint32_t number)
+PREFETCHES void prefetch_cold(const struct accounts *accounts, const uint8_t *record)
 {
-    struct page page = {.position = block + (uint64_t)number * PAGE_SIZE};
+    uint32_t slots[2];
 
-    page.bytes = tail_at(tail, page.position);
-    page.trailer = (const struct page_trailer *)(page.bytes + PAGE_DATA);
-    page.first = page_first(number);
-    page.end = page.trailer->units_used * UNIT_SIZE;
-    return page;
-}
-
-PREFETCHES void prefetch_cold(const struct accounts *accounts, const struct page *page)
-{
-    for (unsigned at = page->first; at < page->end;
-         at += record_units(page->bytes + at) * UNIT_SIZE) {
-        uint32_t slots[2];
-
-        record_slots(page->bytes + at, slots);
-        for (int i = 0; i < 2; i++) {
-            if (slots[i] == SLOT_NONE) continue;
-            PREFETCH_WRITE(account_cold(accounts, slots[i]));
-            PREFETCH_WRITE((uint8_t *)account_cold(accounts, slots[i]) + 64);
-        }
+    record_slots(record, slots);
+    for (int i = 0; i < 2; i++) {
+        if (slots[i] == SLOT_NONE) continue;
+        PREFETCH_WRITE(account_cold(accounts, slots[i]));
+        PREFETCH_WRITE((uint8_t *)account_cold(accounts, slots[i]) + 64);
     }
 }
 
-PREFETCHES void prefetch_published(const struct accounts *accounts, const struct page *page)
+PREFETCHES void prefetch_published(const struct accounts *accounts, const uint8_t *record)
 {
-    for (unsigned at = page->first; at < page->end;
-         at += record_units(page->bytes + at) * UNIT_SIZE) {
-        uint32_t slots[2];
+    uint32_t slots[2];
 
-        record_slots(page->bytes + at, slots);
-        for (int i = 0; i < 2; i++) {
-            if (slots[i] != SLOT_NONE) PREFETCH_WRITE(account_published(accounts, slots[i]));
-        }
+    record_slots(record, slots);
+    for (int i = 0; i < 2; i++) {
+        if (slots[i] != SLOT_NONE) PREFETCH_WRITE(account_published(accounts, slots[i]));
     }
 }
 
@@ -97,25 +74,21 @@ static void fill_update(struct accounts *accounts, uint8_t *bytes, uint64_t posi
 void pointers_fill(struct mp_ledger *ledger, uint64_t position, uint32_t pages)
 {
     struct accounts *accounts = &ledger->accounts;
+    struct block_walk walk = block_walk_begin(&ledger->tail, position, pages), ahead = walk;
+    uint8_t *record;
 
-    for (uint32_t number = 0; number < pages; number++) {
-        struct page page = page_of(&ledger->tail, position, number);
+    for (unsigned i = 0; i < AHEAD && (record = block_walk_next(&ahead)) != NULL; i++)
+        prefetch_cold(accounts, record);
+    while ((record = block_walk_next(&walk)) != NULL) {
+        const uint8_t *later = block_walk_next(&ahead);
+        uint64_t at = block_walk_position(&walk, record);
+        uint64_t time = block_walk_trailer(&walk)->time;
 
-        if (number == 0) prefetch_cold(accounts, &page);
-        if (number + 1 < pages) {
-            struct page next = page_of(&ledger->tail, position, number + 1);
-
-            prefetch_cold(accounts, &next);
-        }
-        for (unsigned at = page.first; at < page.end;
-             at += record_units(page.bytes + at) * UNIT_SIZE) {
-            uint8_t kind = page.bytes[at];
-
-            if (kind == MP_RECORD_TRANSFER || kind == MP_RECORD_EXPIRY) {
-                fill_transfer(accounts, page.bytes + at, page.position + at, page.trailer->time);
-            } else if (kind == MP_RECORD_UPDATE) {
-                fill_update(accounts, page.bytes + at, page.position + at, page.trailer->time);
-            }
+        if (LIKELY(later != NULL)) prefetch_cold(accounts, later);
+        if (LIKELY(record[0] == MP_RECORD_TRANSFER || record[0] == MP_RECORD_EXPIRY)) {
+            fill_transfer(accounts, record, at, time);
+        } else if (record[0] == MP_RECORD_UPDATE) {
+            fill_update(accounts, record, at, time);
         }
     }
 }
@@ -125,15 +98,27 @@ void pointers_fill(struct mp_ledger *ledger, uint64_t position, uint32_t pages)
 static void publish_transfer(struct accounts *accounts, const uint8_t *bytes, uint64_t position)
 {
     const struct transfer_record *record = (const struct transfer_record *)bytes;
-    struct sums debit = {{0, record->debit_debits_posted, 0, record->debit_credits_posted}};
-    struct sums credit = {{0, record->credit_debits_posted, 0, record->credit_credits_posted}};
+    struct record_view view;
+    struct sums debit, credit;
 
-    if (UNLIKELY((record->extensions & (EXT_PENDING | EXT_POSTED_HIGH | EXT_PENDING_HIGH)) != 0)) {
-        struct record_view view;
+    if (LIKELY((record->extensions & (EXT_PENDING | EXT_POSTED_HIGH | EXT_PENDING_HIGH)) == 0 &&
+               (record->debit_debits_posted | record->debit_credits_posted |
+                record->credit_debits_posted | record->credit_credits_posted) >>
+                       63 ==
+                   0)) {
+        const uint64_t debits[SUMS] = {0, record->debit_debits_posted, 0,
+                                       record->debit_credits_posted};
+        const uint64_t credits[SUMS] = {0, record->credit_debits_posted, 0,
+                                        record->credit_credits_posted};
 
-        MP_ASSERT(record_view(bytes, position, 0, &view));
-        record_sums(&view, &debit, &credit);
+        account_publish_words(accounts, record->debit_slot, debits, record->debit_flags, position,
+                              1);
+        account_publish_words(accounts, record->credit_slot, credits, record->credit_flags,
+                              position, 1);
+        return;
     }
+    MP_ASSERT(record_view(bytes, position, 0, &view));
+    record_sums(&view, &debit, &credit);
     account_publish(accounts, record->debit_slot, &debit, record->debit_flags, position, 1);
     account_publish(accounts, record->credit_slot, &credit, record->credit_flags, position, 1);
 }
@@ -154,6 +139,7 @@ static void publish_account(struct accounts *accounts, const uint8_t *bytes)
     const struct account_record *record = (const struct account_record *)bytes;
     const struct sums none = {0};
 
+    account_publish_id(accounts, record->slot);
     account_publish(accounts, record->slot, &none, (uint8_t)record->flags, 0, 0);
     if (record->slot >= atomic_load_explicit(&accounts->published_count, memory_order_relaxed)) {
         atomic_store_explicit(&accounts->published_count, record->slot + 1, memory_order_release);
@@ -175,18 +161,19 @@ void publish_block(struct mp_ledger *ledger, uint64_t position, uint32_t pages)
 {
     struct accounts *accounts = &ledger->accounts;
     uint64_t publications = atomic_load_explicit(&accounts->publications, memory_order_relaxed);
+    struct block_walk walk = block_walk_begin(&ledger->tail, position, pages), ahead = walk;
+    const uint8_t *record;
 
     MP_ASSERT((publications & 1) == 0);
     atomic_store_explicit(&accounts->publications, publications + 1, memory_order_relaxed);
     atomic_thread_fence(memory_order_release);
-    for (uint32_t number = 0; number < pages; number++) {
-        struct page page = page_of(&ledger->tail, position, number);
+    for (unsigned i = 0; i < AHEAD && (record = block_walk_next(&ahead)) != NULL; i++)
+        prefetch_published(accounts, record);
+    while ((record = block_walk_next(&walk)) != NULL) {
+        const uint8_t *later = block_walk_next(&ahead);
 
-        prefetch_published(accounts, &page);
-        for (unsigned at = page.first; at < page.end;
-             at += record_units(page.bytes + at) * UNIT_SIZE) {
-            publish_record(accounts, page.bytes + at, page.position + at);
-        }
+        if (LIKELY(later != NULL)) prefetch_published(accounts, later);
+        publish_record(accounts, record, block_walk_position(&walk, record));
     }
     atomic_store_explicit(&accounts->publications, publications + 2, memory_order_release);
 }

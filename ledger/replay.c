@@ -339,6 +339,7 @@ static void replay_publish(struct mp_ledger *ledger, uint32_t slot)
     uint64_t records = 0;
 
     if (account_read(accounts, slot, &view)) records = view.records;
+    account_publish_id(accounts, slot);
     account_publish(accounts, slot, &sums, line->flags, load_48(line->last),
                     digits_count(accounts, slot) - records);
 }

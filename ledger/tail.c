@@ -4,7 +4,10 @@
 
 mp_status tail_open(struct tail *tail, uint64_t size)
 {
-    void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *bytes;
+
+    MP_ASSERT(size >= PAGE_SIZE && (size & (size - 1)) == 0);
+    bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (bytes == MAP_FAILED)
         return fail(MP_NO_MEMORY, "no memory for the log's tail of %zu bytes", (size_t)size);

@@ -1,5 +1,5 @@
-/* The newest part of the log in RAM: a ring that the writer encodes into; position p lies at p %
- * size. */
+/* The newest part of the log in RAM: a ring that the writer encodes into; position p lies at p
+ * modulo its size. */
 #ifndef LEDGER_TAIL_H
 #define LEDGER_TAIL_H
 
@@ -7,14 +7,14 @@
 
 struct tail {
     uint8_t *bytes;
-    uint64_t size;        /* a multiple of PAGE_SIZE */
+    uint64_t size;        /* a power of two, at least PAGE_SIZE */
     uint64_t start;       /* what lies before was not written by this process */
     _Atomic uint64_t low; /* what lies before may have been overwritten */
 };
 
 static inline uint8_t *tail_at(const struct tail *tail, uint64_t position)
 {
-    return tail->bytes + position % tail->size;
+    return tail->bytes + (position & (tail->size - 1));
 }
 /* Whether the writer (who alone overwrites) finds a position in the ring. */
 static inline bool tail_has(const struct tail *tail, uint64_t position)
