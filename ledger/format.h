@@ -276,7 +276,11 @@ struct PACKED ledger_slot {
     uint64_t created;        /* ns */
     uint64_t hash_secret[2]; /* of the id hash */
     uint64_t newest_time; /* time of the newest block known when this was written, ns; 0 = none */
-    uint8_t zero2[PAGE_SIZE - 120];
+    /* At a clean close, when `closed` equals `written`: the log ended at `mark`, like this. */
+    uint64_t closed;
+    uint64_t closed_sequence; /* the next one */
+    mp_u128 closed_sum;       /* XXH3-128 of the page sums of the last block; 0 = none */
+    uint8_t zero2[PAGE_SIZE - 152];
     uint64_t sum; /* XXH3-64 of the bytes before, seed 0 */
 };
 

@@ -221,6 +221,8 @@ mp_status pump_close(struct mp_ledger *ledger)
     if (atomic_load(&ledger->stopped) != 0) return fail(MP_STOPPED, "%s", ledger->stop_message);
     ledger->wal.identity.mark = ledger_mark(ledger);
     ledger->wal.identity.newest_time = ledger->wal.last_time;
+    if (ledger->pump->sealed && ledger_mark(ledger) == ledger->wal.end)
+        return ledger_file_write_closed(&ledger->wal);
     return ledger_file_write(&ledger->wal);
 }
 

@@ -84,6 +84,9 @@ MP_MUST_USE mp_status ledger_file_read(const mp_env *env, const char *directory,
                                        struct ledger_slot *out);
 /* Writes wal->identity (written + 1) into the slot whose turn it is, durably. */
 MP_MUST_USE mp_status ledger_file_write(struct wal *wal);
+/* The same at a clean close: all that was written is durable and sealed, nothing is written behind
+ * wal->end any more. So the next opening needn't search there. */
+MP_MUST_USE mp_status ledger_file_write_closed(struct wal *wal);
 
 /* --- segment.c --- */
 uint64_t segment_size(uint32_t ordinal);
@@ -182,7 +185,8 @@ MP_MUST_USE mp_status wal_block_of(struct wal *wal, uint64_t position, uint64_t 
  * to the end of the last segment). Reads all that lies there; MP_IO when it can't. Changes nothing.
  */
 MP_MUST_USE mp_status wal_check_end(struct wal *wal, uint64_t mark);
-/* The rules of opening for writing, after wal_scan: wal_check_end; then what was in flight behind
+/* The rules of opening for writing, after wal_scan: wal_check_end, without reading all that lies
+ * there if the ledger was closed cleanly; then what was in flight behind
  * `end` is copied to orphaned/, cut with a notice and overwritten with zeros; the tail segment is
  * fsynced; epoch + 1 is durable. Files *.tmp left in wal/, index/ and orphaned/ are removed. The
  * writer's fields are set. */

@@ -56,6 +56,8 @@ MP_MUST_USE mp_status ledger_file_open(const mp_env *env, const char *directory,
 /* Reads the newer sound slot of an open ledger.mp. */
 MP_MUST_USE mp_status ledger_file_load(const mp_env *env, const char *directory, int file,
                                        struct ledger_slot *out);
+/* After the scan: whether the log was closed cleanly just where, and as, its chain ends now. */
+bool ledger_file_says_closed(const struct wal *wal);
 /* Writes the slot whose turn it is (written + 1), durably. */
 MP_MUST_USE mp_status ledger_file_store(const mp_env *env, int file, const char *path,
                                         struct ledger_slot *identity);
