@@ -11,7 +11,8 @@
 #include "format.h"
 
 #define PATH_MAX_BYTES 4096
-#define SEGMENTS_MAX   65536u          /* 16 TiB of log */
+#define SEGMENTS_MAX   65536u /* 16 TiB of log */
+#define FILES_MAX      128u
 #define WAL_RESERVE    (2 * BLOCK_MAX) /* stays allocated: for expiries, what was taken, the seal */
 
 #define WAL_CURSOR_BYTES MIB(14) /* address space of a cursor; committed as it is used */
@@ -19,7 +20,7 @@
 struct segment {
     uint64_t base;
     uint64_t size;
-    _Atomic int file; /* kept open for reading: its number plus 1; 0 = none. See segment_file() */
+    _Atomic uint64_t kept; /* its file, if it is open for reading: see segment_files.c */
     bool exists;
     bool ids_damaged; /* its ids file is missing or damaged: the helper writes it again */
 };
@@ -65,6 +66,9 @@ struct wal {
     struct segment_maker maker;
     uint32_t sealed; /* the helper's: ordinal up to which segments have footer and ids file */
     struct wal_helper *helper;
+    uint32_t files_max; /* segments kept open for reading, beside those in use */
+    _Atomic uint32_t files_kept;
+    _Atomic uint32_t files_turn; /* which one is looked at next, to be closed */
     struct page_cache *cache;
     _Atomic uint64_t disk_reads; /* pages read by wal_read_page */
     char notices[8][256];
@@ -99,9 +103,13 @@ uint64_t segment_data_end(uint32_t ordinal);
  * wait); then a segment that the helper has begun is finished. Not beside a helper or writer that
  * makes one: they use wal_next_segment. */
 MP_MUST_USE mp_status segment_make(struct wal *wal, uint32_t ordinal, bool allocate_only);
-/* For reading, opened at first use and kept open: number, or negative errno (mp_last_error() says
- * more): -EBADMSG when it is missing or its head or size is wrong, else -EIO. Any thread. */
+
+/* --- segment_files.c --- */
+/* For reading, held until segment_release, whatever is under way on a ring included: number, or
+ * negative errno (mp_last_error() says more): -EBADMSG when it is missing or its head or size is
+ * wrong, else -EIO. Opened at first use; some are kept open. Any thread. */
 int segment_file(struct wal *wal, uint32_t ordinal);
+void segment_release(struct wal *wal, uint32_t ordinal);
 
 /* --- segment_pass.c: one reading of a segment for both footer and ids --- */
 /* Writes footer, ids file or both of a finished segment, by one reading. MP_NOT_FOUND: it isn't

@@ -33,10 +33,8 @@ MP_MUST_USE mp_status wal_write_zeros(const mp_env *env, int file, const char *p
  */
 MP_MUST_USE mp_status wal_publish(const mp_env *env, int file, const char *from, const char *to,
                                   const char *directory);
-/* For reading, opened at first use and kept open. MP_CORRUPT when it is missing, or its head or
- * size is wrong. Any thread. */
-MP_MUST_USE mp_status segment_open(struct wal *wal, uint32_t ordinal, int *file);
-/* The same, opened for the caller alone, who closes it. */
+/* Opens a segment for reading, for the caller alone, who closes it. MP_CORRUPT when it is missing,
+ * or its head or size is wrong. Any thread. */
 MP_MUST_USE mp_status segment_open_own(struct wal *wal, uint32_t ordinal, int *file);
 /* Opens an existing segment for writing. */
 MP_MUST_USE mp_status segment_open_write(const struct wal *wal, uint32_t ordinal, int *file);
@@ -49,6 +47,11 @@ MP_MUST_USE mp_status segment_read_page(struct wal *wal, uint64_t position,
 /* The block that should begin at a position is damaged or missing: MP_CORRUPT with the page at
  * fault. */
 mp_status block_corrupt(struct wal *wal, uint64_t position, const char *why);
+
+/* --- segment_files.c --- */
+/* As segment_file, with a status. */
+MP_MUST_USE mp_status segment_hold(struct wal *wal, uint32_t ordinal, int *file);
+void segment_files_close(struct wal *wal); /* all */
 
 /* --- ledger_file.c --- */
 MP_MUST_USE mp_status ledger_file_open(const mp_env *env, const char *directory, bool write,

@@ -163,10 +163,11 @@ static mp_status window_read(struct wal *wal, struct window *window, uint64_t fr
     window->bytes = aligned_alloc(PAGE_SIZE, length);
     if (window->bytes == NULL)
         return fail(MP_NO_MEMORY, "no memory to look behind the end of the log");
-    status = segment_open(wal, window->ordinal, &file);
+    status = segment_hold(wal, window->ordinal, &file);
     if (status != MP_OK) return status;
     result = env->file_read(env->context, file, window->bytes, (size_t)length,
                             from - segment_base(window->ordinal));
+    segment_release(wal, window->ordinal);
     if (result != (int64_t)length) {
         wal_path(wal->directory, path, "wal/%08u.wal", window->ordinal);
         return wal_failed(path, from - segment_base(window->ordinal), "read", result);
