@@ -145,6 +145,8 @@ MP_MUST_USE mp_status wal_init(const mp_env *env, const char *directory, bool fo
 MP_MUST_USE mp_status wal_open(struct wal *wal, const mp_env *env, const char *directory,
                                bool write, bool force);
 void wal_close(struct wal *wal);
+/* Names in a directory, as mp_env.dir_list gives them; to be freed. MP_CORRUPT: it is missing. */
+MP_MUST_USE mp_status wal_list(const mp_env *env, const char *path, char **names);
 /* Readers: whether somebody has the ledger open for writing (also when that can't be told). */
 bool wal_writer_alive(struct wal *wal);
 /* Adds a sentence that a person should know of (mp_notice); from the ninth on they are dropped. */
@@ -196,7 +198,7 @@ MP_MUST_USE mp_status wal_check_end(struct wal *wal, uint64_t mark);
 /* The rules of opening for writing, after wal_scan: wal_check_end, without reading all that lies
  * there if the ledger was closed cleanly; then what was in flight behind
  * `end` is copied to orphaned/, cut with a notice and overwritten with zeros; the tail segment is
- * fsynced; epoch + 1 is durable. Files *.tmp left in wal/, index/ and orphaned/ are removed. The
+ * fsynced; epoch + 1 is durable. Unfinished files (*.tmp) in the ledger's folders are removed. The
  * writer's fields are set. */
 MP_MUST_USE mp_status wal_settle(struct wal *wal, uint64_t mark);
 

@@ -186,9 +186,9 @@ bool wal_mark_beyond(uint64_t mark, uint64_t end);
  * segment. */
 uint64_t wal_end_of_chain(struct wal *wal);
 
-/* --- wal_open.c --- */
-/* Names in a directory, as mp_env.dir_list gives them; to be freed. */
-MP_MUST_USE mp_status wal_list(const mp_env *env, const char *path, char **names);
+/* --- wal_tidy.c --- */
+/* Makes folders that are missing, removes what the library left unfinished, all durably. */
+MP_MUST_USE mp_status wal_tidy(struct wal *wal);
 
 /* --- wal_helper.c --- */
 void wal_helper_free(struct wal *wal);

@@ -256,48 +256,6 @@ static mp_status cut(struct wal *wal, struct window windows[2])
 
 /* --- the rest --- */
 
-static mp_status remove_leftovers(const mp_env *env, const char *directory)
-{
-    char path[PATH_MAX_BYTES];
-    char *names;
-    mp_status status = wal_list(env, directory, &names);
-
-    if (status != MP_OK) return status;
-    for (const char *name = names; *name != '\0'; name += strlen(name) + 1) {
-        size_t length = strlen(name);
-
-        if (length < 4 || length > 100 || strcmp(name + length - 4, ".tmp") != 0) continue;
-        wal_path(directory, path, "%s", name);
-        env->remove(env->context, path);
-    }
-    free(names);
-    return MP_OK;
-}
-
-static mp_status tidy_directories(struct wal *wal)
-{
-    static const char *const folders[] = {"wal", "index", "orphaned"};
-    const mp_env *env = wal->env;
-    char path[PATH_MAX_BYTES];
-    int result;
-
-    for (unsigned i = 0; i < sizeof folders / sizeof *folders; i++) {
-        mp_status status;
-
-        wal_path(wal->directory, path, "%s", folders[i]);
-        result =
-            env->dir_make(env->context, path); /* somebody may have thrown away what is derived */
-        if (result < 0 && result != -EEXIST) return wal_failed_file(path, "made", result);
-        status = remove_leftovers(env, path);
-        if (status != MP_OK) return status;
-        result = env->dir_sync(env->context, path);
-        if (result < 0) return wal_failed_file(path, "synced", result);
-    }
-    result = env->dir_sync(env->context, wal->directory);
-    if (result < 0) return wal_failed_file(wal->directory, "synced", result);
-    return MP_OK;
-}
-
 static mp_status open_tail(struct wal *wal)
 {
     const mp_env *env = wal->env;
@@ -352,7 +310,7 @@ static mp_status settle(struct wal *wal, uint64_t mark, struct window windows[2]
         status = window_read(wal, &windows[1], segment_base(segment_of(wal->end) + 1) + PAGE_SIZE);
     }
     if (status == MP_OK && !is_untouched(wal, windows)) status = search(wal, &epoch);
-    if (status == MP_OK) status = tidy_directories(wal); /* until here nothing was changed */
+    if (status == MP_OK) status = wal_tidy(wal); /* until here nothing was changed */
     if (status == MP_OK) status = cut(wal, windows);
     if (status == MP_OK) status = open_tail(wal);
     if (status == MP_OK) status = write_epoch(wal, epoch + 1);
