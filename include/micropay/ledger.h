@@ -111,11 +111,11 @@ typedef struct mp_request {
     const void *events;
     mp_result *results;   /**< one for each event */
     mp_result_sums *sums; /**< NULL, or one for each event: written for created transfers */
-    uint64_t source; /**< 0, or where this request comes from: requests of one source are applied in
-                        order */
-    uint64_t
-        source_position; /**< position in that source, rising; durable together with the effects */
-    void *user;          /**< the caller's own; not looked at */
+    /** 0, or where this request comes from: requests of one source are applied in order. */
+    uint64_t source;
+    /** Position in that source, rising; durable together with the effects. */
+    uint64_t source_position;
+    void *user; /**< the caller's own; not looked at */
     /** @cond the engine's own */
     uint32_t state;
     int32_t status;
@@ -142,6 +142,10 @@ MP_API bool mp_done(const mp_request *request);
 /**
  * Waits until a submitted request is done. The waiting thread drives the ledger itself when nobody
  * else does.
+ *
+ * A source has no gaps: once a request of it was refused whole, those with a higher source_position
+ * are refused with the same status, until one up to the refused position comes and is applied.
+ * Closing the ledger forgets the refusal.
  *
  * @retval MP_OK        done: `results` are written, all that they tell is durable.
  * @retval MP_LIMIT     refused whole (memory, accounts, reservations): nothing was applied.
