@@ -63,6 +63,12 @@ typedef struct mp_env {
     void (*wait)(void *context, const uint32_t *word, uint32_t value, uint64_t timeout_ns);
     /** Wakes up to `count` sleepers on a word. */
     void (*wake)(void *context, const uint32_t *word, uint32_t count);
+    /** Makes an event for programs with a loop of their own: returns a descriptor that poll() finds
+     * readable from event_signal on, until somebody reads it. -ENOSYS where there are none. */
+    int (*event_open)(void *context);
+    /** Makes an event readable. */
+    void (*event_signal)(void *context, int event);
+    void (*event_close)(void *context, int event);
     /** Runs run(argument) on a new thread with all signals blocked. */
     int (*thread_start)(void *context, void (*run)(void *argument), void *argument,
                         const char *name, uint64_t *thread);
