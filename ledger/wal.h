@@ -43,8 +43,8 @@ struct wal {
     bool direct;   /* O_DIRECT works here */
     bool no_ring;  /* the caller's, after wal_open: scan without a ring (MP_OPEN_NO_RING) */
     int lock_file; /* ledger.mp */
-    struct ledger_slot
-        identity;             /* the pump sets mark, newest_time; ledger_file_write stores them */
+    /* the pump sets mark, newest_time; ledger_file_write stores them */
+    struct ledger_slot identity;
     struct segment *segments; /* index = ordinal - 1 */
     _Atomic uint32_t segment_count;
 
@@ -196,10 +196,10 @@ MP_MUST_USE mp_status wal_block_of(struct wal *wal, uint64_t position, uint64_t 
  */
 MP_MUST_USE mp_status wal_check_end(struct wal *wal, uint64_t mark);
 /* The rules of opening for writing, after wal_scan: wal_check_end, without reading all that lies
- * there if the ledger was closed cleanly; then what was in flight behind
- * `end` is copied to orphaned/, cut with a notice and overwritten with zeros; the tail segment is
- * fsynced; epoch + 1 is durable. Unfinished files (*.tmp) in the ledger's folders are removed. The
- * writer's fields are set. */
+ * there if the ledger was closed cleanly; then what was in flight behind `end` is copied to
+ * orphaned/, cut with a notice and overwritten with zeros; the tail segment is fsynced; epoch + 1
+ * is durable. Unfinished files (*.tmp) in the ledger's folders are removed. The writer's fields are
+ * set. */
 MP_MUST_USE mp_status wal_settle(struct wal *wal, uint64_t mark);
 
 /* --- wal_place.c: the pump's --- */

@@ -29,8 +29,8 @@ int wal_file_open(const struct wal *wal, const char *path, unsigned flags);
 /* Writes zeros from an offset on, not durably. */
 MP_MUST_USE mp_status wal_write_zeros(const mp_env *env, int file, const char *path,
                                       uint64_t offset, uint64_t length);
-/* Makes a file durable under its final name: fsync, rename, directory fsync. Closes it in any case.
- */
+/* Makes a file durable under its final name: fsync, rename, directory fsync. Closes it in any
+ * case. */
 MP_MUST_USE mp_status wal_publish(const mp_env *env, int file, const char *from, const char *to,
                                   const char *directory);
 /* Opens a segment for reading, for the caller alone, who closes it. MP_CORRUPT when it is missing,

@@ -20,8 +20,9 @@ extern "C" {
 enum mp_env_open_flags {
     MP_ENV_WRITE = 1 << 0,  /**< for reading and writing; without it for reading only */
     MP_ENV_CREATE = 1 << 1, /**< make the file if it is missing */
-    MP_ENV_DIRECT = 1 << 2, /**< past the page cache (O_DIRECT): buffers, lengths, offsets in
-                               multiples of 4,096; -EINVAL where refused */
+    /** Past the page cache (O_DIRECT): buffers, lengths, offsets in multiples of 4,096; -EINVAL
+     * where refused. */
+    MP_ENV_DIRECT = 1 << 2,
 };
 
 enum mp_env_filesystem {
@@ -41,9 +42,10 @@ typedef struct mp_env_piece {
 
 /** A finished ring operation. */
 typedef struct mp_env_completion {
-    uint64_t user;  /**< as given at submission */
-    int64_t result; /**< bytes, or a negative errno; a write's are never less than asked for, a
-                       read's only at the end of the file */
+    uint64_t user; /**< as given at submission */
+    /** Bytes, or a negative errno; a write's are never less than asked for, a read's only at the
+     * end of the file. */
+    int64_t result;
 } mp_env_completion;
 
 /** The environment. The struct and its context must outlive every ledger opened with it. */

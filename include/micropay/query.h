@@ -130,9 +130,9 @@ typedef enum mp_change_type {
 typedef struct mp_statement_row {
     mp_change_type type;
     bool debit; /**< this account is the debit side */
-    mp_transfer
-        transfer; /**< as recorded. An expiry: id 0, pending_id the reservation's, amount what was
-                     released. An account update: id and user_data of the update, the rest 0 */
+    /** As recorded. An expiry: id 0, pending_id the reservation's, amount what was released. An
+     * account update: id and user_data of the update, the rest 0. */
+    mp_transfer transfer;
     mp_balance balance;     /**< this account's sums after it */
     uint16_t account_flags; /**< after it */
     uint64_t position;      /**< log position of the record: a cursor to go on from */
