@@ -16,6 +16,7 @@
 #define WAL_RESERVE    (2 * BLOCK_MAX) /* stays allocated: for expiries, what was taken, the seal */
 
 #define WAL_CURSOR_BYTES MIB(14) /* address space of a cursor; committed as it is used */
+#define WAL_HELPER_BYTES MIB(4)  /* what the helper's uses, with blocks of up to 2 MiB */
 
 struct segment {
     uint64_t base;

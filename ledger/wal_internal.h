@@ -100,8 +100,8 @@ MP_MUST_USE mp_status log_reader_open(struct log_reader *reader, struct wal *wal
 void log_reader_close(struct log_reader *reader);
 /* Goes to a position; reads nothing at or beyond `limit`, a position within the same segment. */
 MP_MUST_USE mp_status log_reader_seek(struct log_reader *reader, uint64_t position, uint64_t limit);
-/* The bytes at a position, at most BLOCK_MAX and below the limit, in one piece, and valid until
- * their position is released. MP_IO. */
+/* The bytes at a position, at most BLOCK_MAX and below the limit, in one piece, and valid until the
+ * next release. MP_IO. */
 MP_MUST_USE mp_status log_reader_get(struct log_reader *reader, uint64_t position, uint64_t bytes,
                                      const uint8_t **data);
 /* What lies before is not needed any more. */
