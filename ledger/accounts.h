@@ -43,8 +43,8 @@ struct account_published {
  * records begins. The stack of digits is the chain of jump targets, newest first (E. W. Myers, "An
  * applicative random-access stack", 1983). */
 struct PACKED digit {
-    uint64_t
-        low; /* position / 32 (43 bits) | rank << 43 (6 bits) | coarse time's low 15 bits << 49 */
+    /* position / 32 (43 bits) | rank << 43 (6 bits) | coarse time's low 15 bits << 49 */
+    uint64_t low;
     uint32_t high; /* coarse time's next 32 bits; coarse time = timestamp / 2^16 */
 };
 #define DIGITS_INLINE 8
@@ -70,8 +70,8 @@ struct account_rest {
 
 struct wide_sums {
     uint64_t high[SUMS]; /* the writer's */
-    _Atomic uint64_t
-        published[8]; /* the readers': low, high of each sum, under the account's version */
+    /* the readers': low, high of each sum, under the account's version */
+    _Atomic uint64_t published[8];
 };
 
 struct accounts {

@@ -255,25 +255,34 @@ static mp_status load_number(struct mp_ledger *ledger, uint64_t number, uint8_t 
     return status;
 }
 
-/* The checkpoints in the directory, newest first; at most 8. */
+/* Number of a checkpoint by its file's name; 0 = it isn't one's. */
+static uint64_t number_of(const char *name)
+{
+    uint64_t number = strtoull(name, NULL, 10);
+    char right[64];
+
+    snprintf(right, sizeof right, "%08" PRIu64 ".ckpt", number);
+    return strcmp(name, right) == 0 ? number : 0;
+}
+
+/* The checkpoints in the directory, newest first; of more than 8 the newest. */
 unsigned checkpoint_numbers(const struct mp_ledger *ledger, uint64_t numbers[8])
 {
-    const mp_env *env = ledger->env;
-    char path[PATH_MAX_BYTES], names[4096];
+    char path[PATH_MAX_BYTES], *names;
     unsigned count = 0;
 
     snprintf(path, sizeof path, "%.4000s/checkpoint", ledger->wal.directory);
-    if (env->dir_list(env->context, path, names, sizeof names) < 0) return 0;
-    for (const char *name = names; *name != 0 && count < 8; name += strlen(name) + 1) {
-        char *end;
-        uint64_t number = strtoull(name, &end, 10);
-        unsigned at;
+    if (wal_list(ledger->env, path, &names) != MP_OK) return 0;
+    for (const char *name = names; *name != 0; name += strlen(name) + 1) {
+        uint64_t number = number_of(name);
+        unsigned at = count < 8 ? count : 7;
 
-        if (number == 0 || strcmp(end, ".ckpt") != 0) continue;
-        for (at = count; at > 0 && numbers[at - 1] < number; at--) numbers[at] = numbers[at - 1];
+        if (number == 0 || (count == 8 && number < numbers[7])) continue;
+        for (; at > 0 && numbers[at - 1] < number; at--) numbers[at] = numbers[at - 1];
         numbers[at] = number;
-        count++;
+        if (count < 8) count++;
     }
+    free(names);
     return count;
 }
 

@@ -66,17 +66,18 @@ static uint32_t copy_globals(const struct mp_ledger *ledger, uint8_t *to, uint32
         .expiries = ledger->counters.expiries,
         .ids_bound = ledger->counters.ids_bound,
         .last_epoch = ledger->wal.identity.epoch,
-        .sources = ledger->source_count,
     };
+    uint8_t *pair = to + sizeof globals;
 
-    memcpy(to, &globals, sizeof globals);
-    to += sizeof globals;
     for (uint32_t i = 0; i < ledger->source_count; i++) {
-        memcpy(to, &ledger->sources[i].source, 8);
-        memcpy(to + 8, &ledger->sources[i].position, 8);
-        to += 16;
+        if (ledger->sources[i].position == 0) continue;
+        memcpy(pair, &ledger->sources[i].source, 8);
+        memcpy(pair + 8, &ledger->sources[i].position, 8);
+        pair += 16;
+        globals.sources++;
     }
-    *bytes = (uint32_t)sizeof globals + ledger->source_count * 16;
+    memcpy(to, &globals, sizeof globals);
+    *bytes = (uint32_t)(pair - to);
     return 1;
 }
 

@@ -12,9 +12,11 @@
 enum { SOURCES_MAX = 4096 };
 
 struct source {
-    uint64_t source; /* 0 = free */
-    uint64_t position;
-    uint64_t last; /* log position of the record that set it */
+    uint64_t source;   /* 0 = free */
+    uint64_t position; /* 0 = none yet: it has only been refused */
+    uint64_t last;     /* log position of the record that set it */
+    uint64_t refused;  /* position of a request that was refused whole: none behind it; 0 = none */
+    mp_status refusal; /* why */
 };
 
 /* What the state machine knows beside accounts, reservations and ids. */

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -100,6 +101,28 @@ static void env_wake(void *context, const uint32_t *word, uint32_t count)
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, min_u64(count, INT32_MAX), NULL, NULL, 0);
 }
 
+/* --- events --- */
+
+static int env_event_open(void *context)
+{
+    int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+    (void)context;
+    return event < 0 ? -errno : event;
+}
+
+static void env_event_signal(void *context, int event)
+{
+    (void)context;
+    eventfd_write(event, 1); /* fails only when it has been readable for ages */
+}
+
+static void env_event_close(void *context, int event)
+{
+    (void)context;
+    close(event);
+}
+
 /* --- threads --- */
 
 struct start {
@@ -160,6 +183,9 @@ const mp_env *mp_env_posix(void)
         .process = env_process,
         .wait = env_wait,
         .wake = env_wake,
+        .event_open = env_event_open,
+        .event_signal = env_event_signal,
+        .event_close = env_event_close,
         .thread_start = env_thread_start,
         .thread_join = env_thread_join,
         .dir_make = env_dir_make,

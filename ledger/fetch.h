@@ -1,5 +1,5 @@
-/* Records read ahead from disk, so that applying never waits: a bounded set for the batch at hand.
- */
+/* Records read ahead from disk, so that applying never waits: a bounded set for the batch at
+ * hand. */
 #ifndef LEDGER_FETCH_H
 #define LEDGER_FETCH_H
 

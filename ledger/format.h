@@ -30,8 +30,8 @@
 /* Last 64 bytes of every page of a block. */
 struct PACKED page_trailer {
     uint64_t time; /* the block's, ns */
-    uint64_t
-        first_sequence; /* of the page's first record (of the next one to come if it has none) */
+    /* of the page's first record (of the next one to come if it has none) */
+    uint64_t first_sequence;
     uint64_t timeline_low;
     uint32_t epoch;
     uint16_t page;       /* number in the block, from 0 */
@@ -52,14 +52,14 @@ struct PACKED block_header {
     uint32_t epoch;
     uint32_t zero1;
     uint64_t position;
-    uint64_t first_sequence; /* of the block's first sequenced record; of the next to come when it
-                                has none */
-    uint32_t count;          /* of sequenced records, expiries among them */
-    uint32_t expiries;       /* the first so many records */
-    uint64_t time;           /* ns */
-    uint64_t mark;           /* log position known to be durable when this block was submitted */
-    mp_u128 prev_sum;        /* XXH3-128 of all page sums of the block before; 0 for the first */
-    mp_u128 sum;             /* XXH3-128 of the sums of pages 1 to n-1 (8 bytes each, in order) */
+    /* of the block's first sequenced record; of the next to come when it has none */
+    uint64_t first_sequence;
+    uint32_t count;    /* of sequenced records, expiries among them */
+    uint32_t expiries; /* the first so many records */
+    uint64_t time;     /* ns */
+    uint64_t mark;     /* log position known to be durable when this block was submitted */
+    mp_u128 prev_sum;  /* XXH3-128 of all page sums of the block before; 0 for the first */
+    mp_u128 sum;       /* XXH3-128 of the sums of pages 1 to n-1 (8 bytes each, in order) */
     uint32_t input_positions;
     uint8_t zero2[12];
 };
@@ -87,8 +87,8 @@ struct PACKED transfer_record {
     mp_id id;             /* expiry: 0 */
     uint32_t debit_slot;  /* ordinal of the account's creation, from 0 */
     uint32_t credit_slot;
-    uint64_t amount; /* low half; what was moved (post: posted, void and expiry: released, increase:
-                        added) */
+    /* low half; what was moved (post: posted, void and expiry: released, increase: added) */
+    uint64_t amount;
     uint64_t user_data_64;
     uint32_t user_data_32;
     uint32_t time_offset;      /* timestamp = block time + this, unless imported */
@@ -113,15 +113,15 @@ struct PACKED ext_pending {
     uint64_t credit_credits;
 };
 
-enum inherited_bits { /* a post or void (never an increase): fields that are the reservation's,
-                         given as 0 or not */
-                      INHERITED_USER_DATA_128 = 1 << 0,
-                      INHERITED_USER_DATA_64 = 1 << 1,
-                      INHERITED_USER_DATA_32 = 1 << 2,
-                      TOOK_ALL = 1 << 3, /* post: posted all that was left; reversal: reversed all
-                                            that was left */
-                      CLOSES = 1 << 4,   /* this record ends the reservation */
-                      INHERITED_CODE = 1 << 5, /* reversal: its code is the original's */
+/* a post or void (never an increase): fields that are the reservation's, given as 0 or not */
+enum inherited_bits {
+    INHERITED_USER_DATA_128 = 1 << 0,
+    INHERITED_USER_DATA_64 = 1 << 1,
+    INHERITED_USER_DATA_32 = 1 << 2,
+    /* post: posted all that was left; reversal: reversed all that was left */
+    TOOK_ALL = 1 << 3,
+    CLOSES = 1 << 4,         /* this record ends the reservation */
+    INHERITED_CODE = 1 << 5, /* reversal: its code is the original's */
 };
 
 /* R: posts, voids, increases, reversals, expiries. */
@@ -129,8 +129,8 @@ struct PACKED ext_reservation {
     mp_id pending_id; /* expiry: the reservation; reversal: the original */
     uint64_t left;    /* low half; of the reservation after this record */
     uint8_t inherited;
-    uint8_t released[7]; /* a post that closes: what it gave back beyond its amount; 2^56-1 = see
-                            EXT_REVERSAL */
+    /* a post that closes: what it gave back beyond its amount; 2^56-1 = see EXT_REVERSAL */
+    uint8_t released[7];
 };
 #define RELEASED_MAX ((1ull << 56) - 1)
 
@@ -236,8 +236,8 @@ struct PACKED segment_head {
 };
 
 struct PACKED footer_entry {
-    uint64_t sequence; /* first block that begins in this MiB (or the first after it): its first
-                          sequence ... */
+    /* first block that begins in this MiB (or the first after it): its first sequence ... */
+    uint64_t sequence;
     uint64_t time;     /* ... block time ... */
     uint64_t position; /* ... and log position; 0 = none */
 };
@@ -276,7 +276,11 @@ struct PACKED ledger_slot {
     uint64_t created;        /* ns */
     uint64_t hash_secret[2]; /* of the id hash */
     uint64_t newest_time; /* time of the newest block known when this was written, ns; 0 = none */
-    uint8_t zero2[PAGE_SIZE - 120];
+    /* At a clean close, when `closed` equals `written`: the log ended at `mark`, like this. */
+    uint64_t closed;
+    uint64_t closed_sequence; /* the next one */
+    mp_u128 closed_sum;       /* XXH3-128 of the page sums of the last block; 0 = none */
+    uint8_t zero2[PAGE_SIZE - 152];
     uint64_t sum; /* XXH3-64 of the bytes before, seed 0 */
 };
 

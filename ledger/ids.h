@@ -23,8 +23,8 @@ enum { IDS_BUCKET = 6 };
 struct ids_bucket {
     uint32_t low[IDS_BUCKET];      /* bits 22 to 53 of the hash */
     uint32_t position[IDS_BUCKET]; /* bits 0 to 31 of position / 32 */
-    uint16_t middle[IDS_BUCKET];   /* bits 32 to 42 of position / 32 | tag << 11 | bits 54 to 56 of
-                                      the hash << 13 */
+    /* bits 32 to 42 of position / 32 | tag << 11 | bits 54 to 56 of the hash << 13 */
+    uint16_t middle[IDS_BUCKET];
     /* Entries in use, the first ones (3 bits) | a filter of the entries that have their home here
      * but stand further on (11 bits) | bits 57 to 59 of the hash of each entry (6 x 3 bits). */
     uint32_t meta;

@@ -107,11 +107,35 @@ mp_status ledger_file_store(const mp_env *env, int file, const char *path,
     return MP_OK;
 }
 
-mp_status ledger_file_write(struct wal *wal)
+static mp_status write_slot(struct wal *wal)
 {
     char path[PATH_MAX_BYTES];
 
     MP_ASSERT(wal->write && wal->lock_file >= 0);
     wal_path(wal->directory, path, "ledger.mp");
     return ledger_file_store(wal->env, wal->lock_file, path, &wal->identity);
+}
+
+mp_status ledger_file_write(struct wal *wal)
+{
+    wal->identity.closed = wal->identity.closed_sequence = 0;
+    wal->identity.closed_sum = 0;
+    return write_slot(wal);
+}
+
+mp_status ledger_file_write_closed(struct wal *wal)
+{
+    wal->identity.mark = wal->end;
+    wal->identity.closed = wal->identity.written + 1;
+    wal->identity.closed_sequence = wal->sequence;
+    wal->identity.closed_sum = wal->prev_sum;
+    return write_slot(wal);
+}
+
+bool ledger_file_says_closed(const struct wal *wal)
+{
+    const struct ledger_slot *slot = &wal->identity;
+
+    return slot->closed != 0 && slot->closed == slot->written && slot->mark == wal->end &&
+           slot->closed_sequence == wal->sequence && slot->closed_sum == wal->prev_sum;
 }

@@ -62,6 +62,7 @@ static mp_status read_run(struct log_pages *pages, uint64_t position, const uint
         result = wal->env->file_read(wal->env->context, file, pages->buffer, (size_t)(end - begin),
                                      begin - segment_base(ordinal));
     }
+    if (file >= 0) segment_release(wal, ordinal);
     if (result != (int64_t)(end - begin)) {
         mp_status status = wal_read_page(wal, position, pages->single);
 

@@ -18,12 +18,12 @@ struct log_pages {
 
     /* its block */
     uint64_t block; /* where it begins */
-    uint64_t
-        block_end; /* forwards: where it ends; the next one begins there or in the next segment */
-    uint64_t at;   /* forwards: the page to come; backwards: the end of the page to come */
-    uint64_t
-        sequence;  /* forwards: the next block's first; backwards: the first of the block behind */
-    uint64_t time; /* forwards: block time of the block before */
+    /* forwards: where it ends; the next one begins there or in the next segment */
+    uint64_t block_end;
+    uint64_t at; /* forwards: the page to come; backwards: the end of the page to come */
+    /* forwards: the next block's first; backwards: the first of the block behind */
+    uint64_t sequence;
+    uint64_t time;      /* forwards: block time of the block before */
     uint32_t last_page; /* backwards: number of the block's last page */
     bool chained;       /* forwards: sequence, time and prev_sum are known */
     bool backwards;

@@ -1,15 +1,15 @@
 /* Sequential reading of a segment: a ring of bytes that reads fill ahead, several at once. A block
  * must lie in one piece, so before the ring there is room for one: what straddles the ring's end
  * has its first part copied there, right before the ring's start. */
+#include "memory.h"
 #include "wal_internal.h"
 
-#include <stdlib.h>
-
-#define RING_BYTES MIB(8)    /* a block and what is read ahead */
-#define ROOM_BYTES BLOCK_MAX /* before the ring */
-#define READ_FIRST KIB(64)   /* the first read; each is twice as long as the one before ... */
-#define READ_MAX   MIB(1)    /* ... up to this */
-#define AHEAD_MAX  MIB(4)    /* under way at once */
+#define RING_BYTES   MIB(8)    /* a block and what is read ahead */
+#define ROOM_BYTES   BLOCK_MAX /* before the ring */
+#define READ_FIRST   KIB(64)   /* the first read; each is twice as long as the one before ... */
+#define READ_MAX     MIB(1)    /* ... up to this */
+#define AHEAD_MAX    MIB(4)    /* under way at once */
+#define COMPACT_FROM MIB(1)    /* released before what is held moves to the ring's start */
 
 _Static_assert(RING_BYTES + ROOM_BYTES == WAL_CURSOR_BYTES, "");
 _Static_assert(RING_BYTES >= BLOCK_MAX + PAGE_SIZE, "a block and the next one's header");
@@ -22,7 +22,7 @@ mp_status log_reader_open(struct log_reader *reader, struct wal *wal, bool ring)
     const mp_env *env = wal->env;
 
     *reader = (struct log_reader){.wal = wal, .file = -1};
-    reader->memory = aligned_alloc(PAGE_SIZE, WAL_CURSOR_BYTES);
+    reader->memory = pages_take(WAL_CURSOR_BYTES);
     if (reader->memory == NULL) {
         return fail(MP_NO_MEMORY, "no memory to read the log: %" PRIu64 " bytes", WAL_CURSOR_BYTES);
     }
@@ -68,7 +68,7 @@ void log_reader_close(struct log_reader *reader)
     drain(reader);
     if (reader->file >= 0) reader->wal->env->file_close(reader->wal->env->context, reader->file);
     if (reader->ring != NULL) reader->wal->env->ring_close(reader->wal->env->context, reader->ring);
-    free(reader->memory);
+    pages_free(reader->memory, WAL_CURSOR_BYTES);
     *reader = (struct log_reader){.file = -1};
 }
 
@@ -198,8 +198,22 @@ mp_status log_reader_get(struct log_reader *reader, uint64_t position, uint64_t 
     return MP_OK;
 }
 
+/* Moves what is held to the ring's start, so that its later pages are never touched. */
+static void compact(struct log_reader *reader)
+{
+    uint64_t offset = (reader->begin - reader->origin) % RING_BYTES;
+    uint64_t held = reader->loaded - reader->begin;
+
+    if (offset + held > RING_BYTES) return;
+    memmove(ring_of(reader), ring_of(reader) + offset, held);
+    reader->origin = reader->begin;
+}
+
 void log_reader_release(struct log_reader *reader, uint64_t position)
 {
     MP_ASSERT(position >= reader->begin && position <= reader->loaded);
     reader->begin = position;
+    /* Without a ring nothing writes into the memory now. */
+    if (reader->ring == NULL && reader->count == 0 && position - reader->origin >= COMPACT_FROM)
+        compact(reader);
 }

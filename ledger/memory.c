@@ -199,6 +199,24 @@ bool arena_has_room(const struct arena *arena, uint64_t bytes)
            bytes - have <= arena->memory->max - used;
 }
 
+/* --- pages --- */
+
+void *pages_take(uint64_t bytes)
+{
+    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (pages == MAP_FAILED) return NULL;
+    madvise(pages, bytes, MADV_DONTFORK);
+    madvise(pages, bytes, MADV_NOHUGEPAGE); /* what isn't needed is never touched */
+    return pages;
+}
+
+void pages_free(void *pages, uint64_t bytes)
+{
+    if (pages != NULL) munmap(pages, bytes);
+}
+
 /* --- how much there is --- */
 
 /* Reads a small text file; false when it is missing or empty. */

@@ -44,6 +44,11 @@ bool arena_has_room(const struct arena *arena, uint64_t bytes);
 /* Gives everything back; harmless on an arena that is all zero or was freed. */
 void arena_free(struct arena *arena);
 
+/* Pages of zeros, used as they are touched, and the system's again at once when they are freed: for
+ * large buffers that come and go, which the heap would keep. Not counted. NULL: none to be had. */
+void *pages_take(uint64_t bytes);
+void pages_free(void *pages, uint64_t bytes); /* NULL is allowed */
+
 /* Default of memory_max: a quarter of the smallest limit among this process's cgroups, or of the
  * machine's RAM if that is less; never below MEMORY_MIN. Without any of the files that tell: a
  * quarter of 1 GiB. */

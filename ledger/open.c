@@ -1,12 +1,15 @@
 /* Opening and closing. */
 #include "checkpoint.h"
+#include "checkpoint_format.h"
+#include "page_cache.h"
 #include "pump.h"
 #include "replay.h"
 #include "stats.h"
 
 #include <stdlib.h>
 
-#define MEMORY_MIN MIB(32)
+#define TAIL_LEAST MIB(16)
+#define TAIL_MOST  MIB(64)
 
 mp_status mp_init(const char *directory, const mp_options *options)
 {
@@ -16,11 +19,33 @@ mp_status mp_init(const char *directory, const mp_options *options)
     return wal_init(env, directory, options != NULL && (options->flags & MP_OPEN_FORCE_FS) != 0);
 }
 
+/* What is in use beside the tables, however full they are: counted once. */
+static mp_status open_fixed(struct mp_ledger *ledger)
+{
+    struct memory *memory = &ledger->memory;
+    struct wal *wal = &ledger->wal;
+    uint64_t tail = TAIL_LEAST;
+    uint64_t pages = min_u64(PAGE_CACHE_DEFAULT, memory->max / 32 / PAGE_SIZE);
+    uint64_t bytes = sizeof *ledger;
+    mp_status status = MP_OK;
+
+    while (tail < TAIL_MOST && 2 * tail <= memory->max / 8) tail *= 2;
+    page_cache_close(wal->cache);
+    wal->cache = page_cache_open((uint32_t)pages);
+    if (wal->cache == NULL) return fail(MP_NO_MEMORY, "no memory for the cache of pages");
+    bytes += page_cache_bytes(wal->cache);
+    if ((ledger->flags & MP_OPEN_READ) == 0) {
+        bytes += tail + sizeof(struct pump) + CHUNK_BYTES + WAL_HELPER_BYTES;
+        status = tail_open(&ledger->tail, tail);
+    }
+    atomic_fetch_add(&memory->committed, bytes);
+    return status;
+}
+
 static mp_status open_tables(struct mp_ledger *ledger, const mp_options *options)
 {
     uint64_t memory_max =
         options->memory_max != 0 ? options->memory_max : memory_default(ledger->env);
-    uint64_t tail = MIB(16);
     uint64_t *secret = ledger->hash_secret;
     mp_status status;
 
@@ -28,22 +53,20 @@ static mp_status open_tables(struct mp_ledger *ledger, const mp_options *options
         return fail(MP_INVALID, "memory_max is %llu bytes; at least 32 MiB are needed",
                     (unsigned long long)memory_max);
     }
-    while (tail < MIB(64) && 2 * tail <= memory_max / 8) tail *= 2;
     ledger->memory.max = memory_max;
     memcpy(secret, ledger->wal.identity.hash_secret, sizeof ledger->hash_secret);
-    status = accounts_open(&ledger->accounts, &ledger->memory,
-                           options->accounts_max != 0 ? options->accounts_max : memory_max / 288,
-                           secret);
+    status = open_fixed(ledger);
+    if (status == MP_OK) {
+        status = accounts_open(
+            &ledger->accounts, &ledger->memory,
+            options->accounts_max != 0 ? options->accounts_max : memory_max / 288, secret);
+    }
     if (status == MP_OK) {
         status = reservations_open(
             &ledger->reservations, &ledger->memory,
             options->reservations_max != 0 ? options->reservations_max : memory_max / 112, secret);
     }
     if (status == MP_OK) status = ids_open(&ledger->ids, &ledger->memory);
-    if (status == MP_OK && (ledger->flags & MP_OPEN_READ) == 0) {
-        status = tail_open(&ledger->tail, tail);
-        if (status == MP_OK) atomic_fetch_add(&ledger->memory.committed, tail);
-    }
     return status;
 }
 

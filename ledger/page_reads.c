@@ -16,6 +16,11 @@ mp_status page_reads_open(struct page_reads *reads, mp_ledger *ledger)
 
 /* --- reads under way --- */
 
+static void release_file(struct page_reads *reads, uint32_t place)
+{
+    segment_release(&reads->ledger->wal, segment_of(reads->places[place].position));
+}
+
 /* Takes in ended reads; sets their result. */
 static int reap(struct page_reads *reads, mp_env_completion *completions)
 {
@@ -26,6 +31,7 @@ static int reap(struct page_reads *reads, mp_env_completion *completions)
         MP_ASSERT(completions[i].user < PAGE_READS);
         MP_ASSERT(reads->places[completions[i].user].state == PLACE_FLYING);
         reads->places[completions[i].user].state = PLACE_READY;
+        release_file(reads, (uint32_t)completions[i].user);
         reads->flying--;
     }
     if (count < 0) reads->broken = true;
@@ -81,6 +87,9 @@ void page_reads_close(struct page_reads *reads)
     page_reads_drain(reads);
     if (reads->ring != NULL)
         reads->ledger->env->ring_close(reads->ledger->env->context, reads->ring);
+    for (uint32_t place = 0; place < PAGE_READS; place++) { /* of a broken ring */
+        if (reads->places[place].state == PLACE_FLYING) release_file(reads, place);
+    }
     free(reads->bytes);
     *reads = (struct page_reads){0};
 }
@@ -137,6 +146,7 @@ static mp_status start_read(struct page_reads *reads, uint32_t number)
             reads->flying++;
             return MP_OK;
         }
+        if (file >= 0) segment_release(&reads->ledger->wal, ordinal);
     }
     status = wal_read_page(&reads->ledger->wal, place->position, bytes);
     if (status == MP_OK) place->state = PLACE_READY;

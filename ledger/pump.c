@@ -3,7 +3,6 @@
 #include "checkpoint.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 enum { RING_ENTRIES = 64 };
 
@@ -221,6 +220,8 @@ mp_status pump_close(struct mp_ledger *ledger)
     if (atomic_load(&ledger->stopped) != 0) return fail(MP_STOPPED, "%s", ledger->stop_message);
     ledger->wal.identity.mark = ledger_mark(ledger);
     ledger->wal.identity.newest_time = ledger->wal.last_time;
+    if (ledger->pump->sealed && ledger_mark(ledger) == ledger->wal.end)
+        return ledger_file_write_closed(&ledger->wal);
     return ledger_file_write(&ledger->wal);
 }
 
@@ -231,7 +232,8 @@ void pump_free(struct mp_ledger *ledger)
     if (pump == NULL) return;
     if (pump->has_thread || pump->has_helper) join_threads(ledger);
     if (pump->ring != NULL) ledger->env->ring_close(ledger->env->context, pump->ring);
-    if (atomic_load(&pump->event_file) >= 0) close(atomic_load(&pump->event_file));
+    if (atomic_load(&pump->event_file) >= 0)
+        ledger->env->event_close(ledger->env->context, atomic_load(&pump->event_file));
     fetch_close(&pump->applier.fetch);
     arena_free(&pump->applier.undo);
     free(pump);

@@ -35,7 +35,7 @@ struct pump {
     uint64_t outstanding_max;
     uint32_t completions __attribute__((aligned(64))); /* futex: grows with each release */
     _Atomic uint32_t sleepers;                         /* callers that wait on it */
-    _Atomic int event_file;                            /* eventfd, -1 = none */
+    _Atomic int event_file;                            /* of mp_eventfd, -1 = none */
 
     /* the rest belongs to whoever has claimed it */
     mp_request *queue, **queue_end;     /* taken, not yet applied */

@@ -38,9 +38,9 @@ enum { EXPIRY_WHEEL = 65536, EXPIRY_LEVELS = 6, EXPIRY_DIGITS = 64 };
 
 /* Heads are the first slot + 1; 0 = empty list. */
 struct expiry {
-    uint64_t
-        popped;   /* all that expires at or before it is in `due` or `late`; never runs backwards */
-    uint32_t due; /* sorted */
+    /* all that expires at or before it is in `due` or `late`; never runs backwards */
+    uint64_t popped;
+    uint32_t due;      /* sorted */
     uint32_t late;     /* not sorted yet */
     uint32_t far;      /* beyond the wheel when it was last looked through */
     uint64_t far_slot; /* the wheel's slot at that time */

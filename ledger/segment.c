@@ -224,44 +224,6 @@ mp_status segment_open_own(struct wal *wal, uint32_t ordinal, int *file)
     return MP_OK;
 }
 
-/* The number of the file that is kept open, -1 = none. */
-static int kept_file(const struct wal *wal, uint32_t ordinal)
-{
-    if (ordinal > atomic_load_explicit(&wal->segment_count, memory_order_acquire)) return -1;
-    return atomic_load_explicit(&wal->segments[ordinal - 1].file, memory_order_acquire) - 1;
-}
-
-mp_status segment_open(struct wal *wal, uint32_t ordinal, int *file)
-{
-    int number = kept_file(wal, ordinal);
-    int held = 0;
-    mp_status status;
-
-    if (LIKELY(number >= 0)) {
-        *file = number;
-        return MP_OK;
-    }
-    status = segment_open_own(wal, ordinal, &number);
-    if (status != MP_OK) return status;
-    if (!atomic_compare_exchange_strong_explicit(&wal->segments[ordinal - 1].file, &held,
-                                                 number + 1, memory_order_acq_rel,
-                                                 memory_order_acquire)) {
-        wal->env->file_close(wal->env->context, number); /* another thread was first */
-        number = held - 1;
-    }
-    *file = number;
-    return MP_OK;
-}
-
-int segment_file(struct wal *wal, uint32_t ordinal)
-{
-    int file = -1;
-    mp_status status = segment_open(wal, ordinal, &file);
-
-    if (status == MP_OK) return file;
-    return status == MP_CORRUPT || status == MP_VERSION ? -EBADMSG : -EIO;
-}
-
 mp_status segment_open_write(const struct wal *wal, uint32_t ordinal, int *file)
 {
     char path[PATH_MAX_BYTES];
@@ -309,16 +271,13 @@ mp_status segment_read_page(struct wal *wal, uint64_t position, uint8_t page[PAG
     const mp_env *env = wal->env;
     uint32_t ordinal = segment_of(position);
     uint64_t offset = position - segment_base(ordinal);
-    int kept = kept_file(wal, ordinal);
-    int file = kept;
-    mp_status status = MP_OK;
+    int file = -1;
+    mp_status status = segment_hold(wal, ordinal, &file);
     int64_t result;
 
-    /* Here and there a page of any segment: that must not keep all of them open. */
-    if (kept < 0) status = segment_open_own(wal, ordinal, &file);
     if (status != MP_OK) return status;
     result = env->file_read(env->context, file, aligned, sizeof aligned, offset);
-    if (kept < 0) env->file_close(env->context, file);
+    segment_release(wal, ordinal);
     if (result != (int64_t)sizeof aligned) {
         char path[PATH_MAX_BYTES];
 

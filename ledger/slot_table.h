@@ -19,15 +19,15 @@
 enum { SLOT_BUCKET = 8 };
 
 struct slot_table {
-    struct arena
-        arena; /* of u64 entries: slot + 1 in the low half (0 = empty), hash tag in the high half */
+    /* of u64 entries: slot + 1 in the low half (0 = empty), hash tag in the high half */
+    struct arena arena;
     uint64_t count;
-    _Atomic uint64_t
-        buckets; /* the layout of what lies behind the frontier or, when not growing, of all */
-    _Atomic uint64_t
-        buckets_old; /* while growing: the layout of what lies before the frontier; else 0 */
-    _Atomic uint64_t
-        frontier; /* while growing: old bucket up to which the old layout holds; else 0 */
+    /* the layout of what lies behind the frontier or, when not growing, of all */
+    _Atomic uint64_t buckets;
+    /* while growing: the layout of what lies before the frontier; else 0 */
+    _Atomic uint64_t buckets_old;
+    /* while growing: old bucket up to which the old layout holds; else 0 */
+    _Atomic uint64_t frontier;
     _Atomic uint64_t version; /* odd while entries move */
 };
 

@@ -119,7 +119,9 @@ static mp_status source_check(struct mp_ledger *ledger, const mp_request *reques
     if (request->source == 0 || request->source_position == 0) return MP_OK;
     source = source_find(ledger, request->source);
     if (source == NULL) return ledger->source_count < SOURCES_MAX ? MP_OK : MP_LIMIT;
-    return request->source_position > source->position ? MP_OK : MP_OUT_OF_ORDER;
+    if (request->source_position <= source->position) return MP_OUT_OF_ORDER;
+    if (source->refused != 0 && request->source_position > source->refused) return source->refusal;
+    return MP_OK;
 }
 
 bool source_set(struct mp_ledger *ledger, uint64_t number, uint64_t position)
@@ -133,6 +135,27 @@ bool source_set(struct mp_ledger *ledger, uint64_t number, uint64_t position)
     }
     source->position = position;
     return true;
+}
+
+/* Holds up a source of which a request was refused whole; a request up to that one goes on with it.
+ */
+static void source_done(struct mp_ledger *ledger, const mp_request *request, mp_status status)
+{
+    struct source *source;
+
+    if (request->source == 0 || request->source_position == 0 || status == MP_OUT_OF_ORDER) return;
+    source = source_find(ledger, request->source);
+    if (status == MP_OK) {
+        source->refused = 0; /* apply has set its position */
+        return;
+    }
+    if (source == NULL) {
+        if (!source_set(ledger, request->source, 0)) return; /* all of its requests are refused */
+        source = source_find(ledger, request->source);
+    }
+    if (source->refused != 0 && request->source_position > source->refused) return;
+    source->refused = request->source_position;
+    source->refusal = status;
 }
 
 /* --- blocks --- */
@@ -242,6 +265,7 @@ static void done_with(struct mp_ledger *ledger, mp_status status)
     mp_request *request = detach(&pump->queue, &pump->queue_end);
     bool in_block = pump->applier.block.open && !block_is_empty(&pump->applier.block);
 
+    source_done(ledger, request, status);
     request->status = status;
     request->release_at = pump->blocks_written + (in_block ? 1 : 0);
     append(&pump->applied_end, request);

@@ -2,10 +2,6 @@
 #include "pump.h"
 #include "stats.h"
 
-#include <errno.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 _Static_assert(sizeof(ck_stack_entry_t) == sizeof(mp_request *),
                "a request is its own stack entry");
 
@@ -59,7 +55,7 @@ void releases_announce(struct mp_ledger *ledger, uint32_t count)
         ledger->env->wake(ledger->env->context, &pump->completions, INT32_MAX);
     }
     event_file = atomic_load_explicit(&pump->event_file, memory_order_acquire);
-    if (event_file >= 0) eventfd_write(event_file, 1);
+    if (event_file >= 0) ledger->env->event_signal(ledger->env->context, event_file);
 }
 
 int mp_eventfd(mp_ledger *ledger)
@@ -70,10 +66,11 @@ int mp_eventfd(mp_ledger *ledger)
     if (pump == NULL || check_process(ledger) != MP_OK) return -1;
     if (atomic_load_explicit(&pump->event_file, memory_order_acquire) >= 0)
         return atomic_load(&pump->event_file);
-    made = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (made >= 0 && !atomic_compare_exchange_strong(&pump->event_file, &expected, made)) {
-        close(made);
-        return expected;
+    made = ledger->env->event_open(ledger->env->context);
+    if (made < 0) return -1;
+    if (!atomic_compare_exchange_strong(&pump->event_file, &expected, made)) {
+        ledger->env->event_close(ledger->env->context, made);
+        return expected; /* another thread was first */
     }
     return made;
 }

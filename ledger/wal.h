@@ -11,15 +11,17 @@
 #include "format.h"
 
 #define PATH_MAX_BYTES 4096
-#define SEGMENTS_MAX   65536u          /* 16 TiB of log */
+#define SEGMENTS_MAX   65536u /* 16 TiB of log */
+#define FILES_MAX      128u
 #define WAL_RESERVE    (2 * BLOCK_MAX) /* stays allocated: for expiries, what was taken, the seal */
 
 #define WAL_CURSOR_BYTES MIB(14) /* address space of a cursor; committed as it is used */
+#define WAL_HELPER_BYTES MIB(4)  /* what the helper's uses, with blocks of up to 2 MiB */
 
 struct segment {
     uint64_t base;
     uint64_t size;
-    _Atomic int file; /* kept open for reading: its number plus 1; 0 = none. See segment_file() */
+    _Atomic uint64_t kept; /* its file, if it is open for reading: see segment_files.c */
     bool exists;
     bool ids_damaged; /* its ids file is missing or damaged: the helper writes it again */
 };
@@ -42,8 +44,8 @@ struct wal {
     bool direct;   /* O_DIRECT works here */
     bool no_ring;  /* the caller's, after wal_open: scan without a ring (MP_OPEN_NO_RING) */
     int lock_file; /* ledger.mp */
-    struct ledger_slot
-        identity;             /* the pump sets mark, newest_time; ledger_file_write stores them */
+    /* the pump sets mark, newest_time; ledger_file_write stores them */
+    struct ledger_slot identity;
     struct segment *segments; /* index = ordinal - 1 */
     _Atomic uint32_t segment_count;
 
@@ -65,6 +67,9 @@ struct wal {
     struct segment_maker maker;
     uint32_t sealed; /* the helper's: ordinal up to which segments have footer and ids file */
     struct wal_helper *helper;
+    uint32_t files_max; /* segments kept open for reading, beside those in use */
+    _Atomic uint32_t files_kept;
+    _Atomic uint32_t files_turn; /* which one is looked at next, to be closed */
     struct page_cache *cache;
     _Atomic uint64_t disk_reads; /* pages read by wal_read_page */
     char notices[8][256];
@@ -84,6 +89,9 @@ MP_MUST_USE mp_status ledger_file_read(const mp_env *env, const char *directory,
                                        struct ledger_slot *out);
 /* Writes wal->identity (written + 1) into the slot whose turn it is, durably. */
 MP_MUST_USE mp_status ledger_file_write(struct wal *wal);
+/* The same at a clean close: all that was written is durable and sealed, nothing is written behind
+ * wal->end any more. So the next opening needn't search there. */
+MP_MUST_USE mp_status ledger_file_write_closed(struct wal *wal);
 
 /* --- segment.c --- */
 uint64_t segment_size(uint32_t ordinal);
@@ -96,9 +104,13 @@ uint64_t segment_data_end(uint32_t ordinal);
  * wait); then a segment that the helper has begun is finished. Not beside a helper or writer that
  * makes one: they use wal_next_segment. */
 MP_MUST_USE mp_status segment_make(struct wal *wal, uint32_t ordinal, bool allocate_only);
-/* For reading, opened at first use and kept open: number, or negative errno (mp_last_error() says
- * more): -EBADMSG when it is missing or its head or size is wrong, else -EIO. Any thread. */
+
+/* --- segment_files.c --- */
+/* For reading, held until segment_release, whatever is under way on a ring included: number, or
+ * negative errno (mp_last_error() says more): -EBADMSG when it is missing or its head or size is
+ * wrong, else -EIO. Opened at first use; some are kept open. Any thread. */
 int segment_file(struct wal *wal, uint32_t ordinal);
+void segment_release(struct wal *wal, uint32_t ordinal);
 
 /* --- segment_pass.c: one reading of a segment for both footer and ids --- */
 /* Writes footer, ids file or both of a finished segment, by one reading. MP_NOT_FOUND: it isn't
@@ -134,6 +146,8 @@ MP_MUST_USE mp_status wal_init(const mp_env *env, const char *directory, bool fo
 MP_MUST_USE mp_status wal_open(struct wal *wal, const mp_env *env, const char *directory,
                                bool write, bool force);
 void wal_close(struct wal *wal);
+/* Names in a directory, as mp_env.dir_list gives them; to be freed. MP_CORRUPT: it is missing. */
+MP_MUST_USE mp_status wal_list(const mp_env *env, const char *path, char **names);
 /* Readers: whether somebody has the ledger open for writing (also when that can't be told). */
 bool wal_writer_alive(struct wal *wal);
 /* Adds a sentence that a person should know of (mp_notice); from the ninth on they are dropped. */
@@ -182,10 +196,11 @@ MP_MUST_USE mp_status wal_block_of(struct wal *wal, uint64_t position, uint64_t 
  * to the end of the last segment). Reads all that lies there; MP_IO when it can't. Changes nothing.
  */
 MP_MUST_USE mp_status wal_check_end(struct wal *wal, uint64_t mark);
-/* The rules of opening for writing, after wal_scan: wal_check_end; then what was in flight behind
- * `end` is copied to orphaned/, cut with a notice and overwritten with zeros; the tail segment is
- * fsynced; epoch + 1 is durable. Files *.tmp left in wal/, index/ and orphaned/ are removed. The
- * writer's fields are set. */
+/* The rules of opening for writing, after wal_scan: wal_check_end, without reading all that lies
+ * there if the ledger was closed cleanly; then what was in flight behind `end` is copied to
+ * orphaned/, cut with a notice and overwritten with zeros; the tail segment is fsynced; epoch + 1
+ * is durable. Unfinished files (*.tmp) in the ledger's folders are removed. The writer's fields are
+ * set. */
 MP_MUST_USE mp_status wal_settle(struct wal *wal, uint64_t mark);
 
 /* --- wal_place.c: the pump's --- */

@@ -29,14 +29,12 @@ int wal_file_open(const struct wal *wal, const char *path, unsigned flags);
 /* Writes zeros from an offset on, not durably. */
 MP_MUST_USE mp_status wal_write_zeros(const mp_env *env, int file, const char *path,
                                       uint64_t offset, uint64_t length);
-/* Makes a file durable under its final name: fsync, rename, directory fsync. Closes it in any case.
- */
+/* Makes a file durable under its final name: fsync, rename, directory fsync. Closes it in any
+ * case. */
 MP_MUST_USE mp_status wal_publish(const mp_env *env, int file, const char *from, const char *to,
                                   const char *directory);
-/* For reading, opened at first use and kept open. MP_CORRUPT when it is missing, or its head or
- * size is wrong. Any thread. */
-MP_MUST_USE mp_status segment_open(struct wal *wal, uint32_t ordinal, int *file);
-/* The same, opened for the caller alone, who closes it. */
+/* Opens a segment for reading, for the caller alone, who closes it. MP_CORRUPT when it is missing,
+ * or its head or size is wrong. Any thread. */
 MP_MUST_USE mp_status segment_open_own(struct wal *wal, uint32_t ordinal, int *file);
 /* Opens an existing segment for writing. */
 MP_MUST_USE mp_status segment_open_write(const struct wal *wal, uint32_t ordinal, int *file);
@@ -50,12 +48,19 @@ MP_MUST_USE mp_status segment_read_page(struct wal *wal, uint64_t position,
  * fault. */
 mp_status block_corrupt(struct wal *wal, uint64_t position, const char *why);
 
+/* --- segment_files.c --- */
+/* As segment_file, with a status. */
+MP_MUST_USE mp_status segment_hold(struct wal *wal, uint32_t ordinal, int *file);
+void segment_files_close(struct wal *wal); /* all */
+
 /* --- ledger_file.c --- */
 MP_MUST_USE mp_status ledger_file_open(const mp_env *env, const char *directory, bool write,
                                        int *file);
 /* Reads the newer sound slot of an open ledger.mp. */
 MP_MUST_USE mp_status ledger_file_load(const mp_env *env, const char *directory, int file,
                                        struct ledger_slot *out);
+/* After the scan: whether the log was closed cleanly just where, and as, its chain ends now. */
+bool ledger_file_says_closed(const struct wal *wal);
 /* Writes the slot whose turn it is (written + 1), durably. */
 MP_MUST_USE mp_status ledger_file_store(const mp_env *env, int file, const char *path,
                                         struct ledger_slot *identity);
@@ -95,8 +100,8 @@ MP_MUST_USE mp_status log_reader_open(struct log_reader *reader, struct wal *wal
 void log_reader_close(struct log_reader *reader);
 /* Goes to a position; reads nothing at or beyond `limit`, a position within the same segment. */
 MP_MUST_USE mp_status log_reader_seek(struct log_reader *reader, uint64_t position, uint64_t limit);
-/* The bytes at a position, at most BLOCK_MAX and below the limit, in one piece, and valid until
- * their position is released. MP_IO. */
+/* The bytes at a position, at most BLOCK_MAX and below the limit, in one piece, and valid until the
+ * next release. MP_IO. */
 MP_MUST_USE mp_status log_reader_get(struct log_reader *reader, uint64_t position, uint64_t bytes,
                                      const uint8_t **data);
 /* What lies before is not needed any more. */
@@ -181,9 +186,9 @@ bool wal_mark_beyond(uint64_t mark, uint64_t end);
  * segment. */
 uint64_t wal_end_of_chain(struct wal *wal);
 
-/* --- wal_open.c --- */
-/* Names in a directory, as mp_env.dir_list gives them; to be freed. */
-MP_MUST_USE mp_status wal_list(const mp_env *env, const char *path, char **names);
+/* --- wal_tidy.c --- */
+/* Makes folders that are missing, removes what the library left unfinished, all durably. */
+MP_MUST_USE mp_status wal_tidy(struct wal *wal);
 
 /* --- wal_helper.c --- */
 void wal_helper_free(struct wal *wal);

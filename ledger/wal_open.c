@@ -98,6 +98,7 @@ static void wal_reset(struct wal *wal, const mp_env *env, const char *directory)
 {
     memset(wal, 0, sizeof *wal);
     wal->env = env;
+    wal->files_max = FILES_MAX;
     snprintf(wal->directory, sizeof wal->directory, "%s", directory);
     wal->lock_file = wal->file = wal->file_previous = wal->maker.file = -1;
 }
@@ -327,7 +328,9 @@ static mp_status open_all(struct wal *wal, bool force)
     wal->sequence = 1;
     wal->cache = page_cache_open(PAGE_CACHE_DEFAULT);
     if (wal->cache == NULL) return fail(MP_NO_MEMORY, "no memory for the cache of pages");
-    return segment_open(wal, 1, &file); /* so that a foreign or damaged log is seen at once */
+    status = segment_hold(wal, 1, &file); /* so that a foreign or damaged log is seen at once */
+    if (status == MP_OK) segment_release(wal, 1);
+    return status;
 }
 
 mp_status wal_open(struct wal *wal, const mp_env *env, const char *directory, bool write,
@@ -350,11 +353,7 @@ void wal_close(struct wal *wal)
     if (env == NULL) return;
     wal_helper_free(wal);
     maker_abandon(wal);
-    for (uint32_t i = 0; wal->segments != NULL && i < atomic_load(&wal->segment_count); i++) {
-        int file = atomic_load_explicit(&wal->segments[i].file, memory_order_acquire) - 1;
-
-        if (file >= 0) env->file_close(env->context, file);
-    }
+    segment_files_close(wal);
     free(wal->segments);
     page_cache_close(wal->cache);
     if (wal->file >= 0) env->file_close(env->context, wal->file);

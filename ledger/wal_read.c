@@ -41,10 +41,11 @@ mp_status wal_read_page(struct wal *wal, uint64_t position, uint8_t page[PAGE_SI
 
     MP_ASSERT(position % PAGE_SIZE == 0 && position != 0);
     if (wal_cached_page(wal, position, page)) return MP_OK;
-    status = segment_open(wal, ordinal, &file);
+    status = segment_hold(wal, ordinal, &file);
     if (status != MP_OK) return status;
     result = env->file_read(env->context, file, aligned, sizeof aligned,
                             position - segment_base(ordinal));
+    segment_release(wal, ordinal);
     status = wal_take_page(wal, position, result, aligned);
     if (status == MP_OK) memcpy(page, aligned, PAGE_SIZE);
     return status;

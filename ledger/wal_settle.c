@@ -107,19 +107,24 @@ static mp_status search_segment(struct wal *wal, struct log_reader *reader, uint
     return status;
 }
 
-static mp_status check_end(struct wal *wal, uint64_t mark, uint32_t *epoch)
+static mp_status check_marks(struct wal *wal, uint64_t mark)
 {
-    struct log_reader reader;
-    uint32_t first = segment_of(wal->end);
-    uint32_t last = atomic_load_explicit(&wal->segment_count, memory_order_acquire);
-    mp_status status;
-
     MP_ASSERT(wal->end >= PAGE_SIZE && wal->end % PAGE_SIZE == 0);
     if (wal_mark_beyond(wal->identity.mark, wal->end)) {
         return refuse(wal, "ledger.mp", wal->identity.mark);
     }
     if (wal_mark_beyond(mark, wal->end)) return refuse(wal, "the newest checkpoint", mark);
-    status = log_reader_open(&reader, wal, true);
+    return MP_OK;
+}
+
+/* All that lies behind the end. */
+static mp_status search(struct wal *wal, uint32_t *epoch)
+{
+    struct log_reader reader;
+    uint32_t first = segment_of(wal->end);
+    uint32_t last = atomic_load_explicit(&wal->segment_count, memory_order_acquire);
+    mp_status status = log_reader_open(&reader, wal, true);
+
     for (uint32_t ordinal = first; status == MP_OK && ordinal <= last; ordinal++) {
         status = search_segment(wal, &reader, ordinal == first ? wal->end : segment_base(ordinal),
                                 epoch);
@@ -131,8 +136,9 @@ static mp_status check_end(struct wal *wal, uint64_t mark, uint32_t *epoch)
 mp_status wal_check_end(struct wal *wal, uint64_t mark)
 {
     uint32_t epoch = 0;
+    mp_status status = check_marks(wal, mark);
 
-    return check_end(wal, mark, &epoch);
+    return status == MP_OK ? search(wal, &epoch) : status;
 }
 
 /* --- what was in flight --- */
@@ -157,10 +163,11 @@ static mp_status window_read(struct wal *wal, struct window *window, uint64_t fr
     window->bytes = aligned_alloc(PAGE_SIZE, length);
     if (window->bytes == NULL)
         return fail(MP_NO_MEMORY, "no memory to look behind the end of the log");
-    status = segment_open(wal, window->ordinal, &file);
+    status = segment_hold(wal, window->ordinal, &file);
     if (status != MP_OK) return status;
     result = env->file_read(env->context, file, window->bytes, (size_t)length,
                             from - segment_base(window->ordinal));
+    segment_release(wal, window->ordinal);
     if (result != (int64_t)length) {
         wal_path(wal->directory, path, "wal/%08u.wal", window->ordinal);
         return wal_failed(path, from - segment_base(window->ordinal), "read", result);
@@ -249,48 +256,6 @@ static mp_status cut(struct wal *wal, struct window windows[2])
 
 /* --- the rest --- */
 
-static mp_status remove_leftovers(const mp_env *env, const char *directory)
-{
-    char path[PATH_MAX_BYTES];
-    char *names;
-    mp_status status = wal_list(env, directory, &names);
-
-    if (status != MP_OK) return status;
-    for (const char *name = names; *name != '\0'; name += strlen(name) + 1) {
-        size_t length = strlen(name);
-
-        if (length < 4 || length > 100 || strcmp(name + length - 4, ".tmp") != 0) continue;
-        wal_path(directory, path, "%s", name);
-        env->remove(env->context, path);
-    }
-    free(names);
-    return MP_OK;
-}
-
-static mp_status tidy_directories(struct wal *wal)
-{
-    static const char *const folders[] = {"wal", "index", "orphaned"};
-    const mp_env *env = wal->env;
-    char path[PATH_MAX_BYTES];
-    int result;
-
-    for (unsigned i = 0; i < sizeof folders / sizeof *folders; i++) {
-        mp_status status;
-
-        wal_path(wal->directory, path, "%s", folders[i]);
-        result =
-            env->dir_make(env->context, path); /* somebody may have thrown away what is derived */
-        if (result < 0 && result != -EEXIST) return wal_failed_file(path, "made", result);
-        status = remove_leftovers(env, path);
-        if (status != MP_OK) return status;
-        result = env->dir_sync(env->context, path);
-        if (result < 0) return wal_failed_file(path, "synced", result);
-    }
-    result = env->dir_sync(env->context, wal->directory);
-    if (result < 0) return wal_failed_file(wal->directory, "synced", result);
-    return MP_OK;
-}
-
 static mp_status open_tail(struct wal *wal)
 {
     const mp_env *env = wal->env;
@@ -310,24 +275,45 @@ static mp_status open_tail(struct wal *wal)
     return MP_OK;
 }
 
+/* Whether nothing can lie behind the end: whoever closed the ledger left it just there, and nobody
+ * writes before both slots of ledger.mp say otherwise. That ledger.mp could be an old copy, so the
+ * places where a block would have come next must be as nobody wrote there. */
+static bool is_untouched(const struct wal *wal, const struct window windows[2])
+{
+    return ledger_file_says_closed(wal) && windows[0].first == windows[0].last &&
+           windows[1].first == windows[1].last &&
+           atomic_load_explicit(&wal->segment_count, memory_order_acquire) <=
+               segment_of(wal->end) + 1;
+}
+
+/* The new epoch, in both slots if one of them says that the ledger is closed. */
+static mp_status write_epoch(struct wal *wal, uint32_t epoch)
+{
+    bool again = wal->identity.closed != 0;
+    mp_status status;
+
+    wal->identity.epoch = epoch;
+    wal->identity.mark = max_u64(wal->identity.mark, wal->end); /* synced by open_tail */
+    wal->identity.newest_time = max_u64(wal->identity.newest_time, wal->last_time);
+    status = ledger_file_write(wal);
+    if (status == MP_OK && again) status = ledger_file_write(wal);
+    return status;
+}
+
 static mp_status settle(struct wal *wal, uint64_t mark, struct window windows[2])
 {
     uint32_t epoch = wal->identity.epoch > wal->last_epoch ? wal->identity.epoch : wal->last_epoch;
-    mp_status status = check_end(wal, mark, &epoch);
+    mp_status status = check_marks(wal, mark);
 
     if (status == MP_OK) status = window_read(wal, &windows[0], wal->end);
     if (status == MP_OK) {
         status = window_read(wal, &windows[1], segment_base(segment_of(wal->end) + 1) + PAGE_SIZE);
     }
-    if (status == MP_OK) status = tidy_directories(wal); /* until here nothing was changed */
+    if (status == MP_OK && !is_untouched(wal, windows)) status = search(wal, &epoch);
+    if (status == MP_OK) status = wal_tidy(wal); /* until here nothing was changed */
     if (status == MP_OK) status = cut(wal, windows);
     if (status == MP_OK) status = open_tail(wal);
-    if (status != MP_OK) return status;
-
-    wal->identity.epoch = epoch + 1;
-    wal->identity.mark = max_u64(wal->identity.mark, wal->end); /* synced above */
-    wal->identity.newest_time = max_u64(wal->identity.newest_time, wal->last_time);
-    status = ledger_file_write(wal);
+    if (status == MP_OK) status = write_epoch(wal, epoch + 1);
     if (status != MP_OK) return status;
     if (!wal->direct) {
         wal_notice(wal, "the file system refuses O_DIRECT: the log is written through the page "

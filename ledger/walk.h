@@ -11,8 +11,8 @@
 /* A record of the chain, copied out of its page. */
 struct chain_record {
     uint64_t position;
-    uint64_t number; /* among the account's records, from 1; 0 = none: the walk went beyond the
-                        first one */
+    /* among the account's records, from 1; 0 = none: the walk went beyond the first one */
+    uint64_t number;
     uint64_t block_time;
     uint64_t sequence;
     uint64_t timestamp;

@@ -20,8 +20,9 @@ extern "C" {
 enum mp_env_open_flags {
     MP_ENV_WRITE = 1 << 0,  /**< for reading and writing; without it for reading only */
     MP_ENV_CREATE = 1 << 1, /**< make the file if it is missing */
-    MP_ENV_DIRECT = 1 << 2, /**< past the page cache (O_DIRECT): buffers, lengths, offsets in
-                               multiples of 4,096; -EINVAL where refused */
+    /** Past the page cache (O_DIRECT): buffers, lengths, offsets in multiples of 4,096; -EINVAL
+     * where refused. */
+    MP_ENV_DIRECT = 1 << 2,
 };
 
 enum mp_env_filesystem {
@@ -41,9 +42,10 @@ typedef struct mp_env_piece {
 
 /** A finished ring operation. */
 typedef struct mp_env_completion {
-    uint64_t user;  /**< as given at submission */
-    int64_t result; /**< bytes, or a negative errno; a write's are never less than asked for, a
-                       read's only at the end of the file */
+    uint64_t user; /**< as given at submission */
+    /** Bytes, or a negative errno; a write's are never less than asked for, a read's only at the
+     * end of the file. */
+    int64_t result;
 } mp_env_completion;
 
 /** The environment. The struct and its context must outlive every ledger opened with it. */
@@ -63,6 +65,12 @@ typedef struct mp_env {
     void (*wait)(void *context, const uint32_t *word, uint32_t value, uint64_t timeout_ns);
     /** Wakes up to `count` sleepers on a word. */
     void (*wake)(void *context, const uint32_t *word, uint32_t count);
+    /** Makes an event for programs with a loop of their own: returns a descriptor that poll() finds
+     * readable from event_signal on, until somebody reads it. -ENOSYS where there are none. */
+    int (*event_open)(void *context);
+    /** Makes an event readable. */
+    void (*event_signal)(void *context, int event);
+    void (*event_close)(void *context, int event);
     /** Runs run(argument) on a new thread with all signals blocked. */
     int (*thread_start)(void *context, void (*run)(void *argument), void *argument,
                         const char *name, uint64_t *thread);

@@ -33,15 +33,16 @@ enum mp_open_flags {
 
 /** How to open a ledger; zero-initialise, 0 means the default. */
 typedef struct mp_options {
-    unsigned flags;            /**< enum mp_open_flags */
-    uint32_t outstanding_max;  /**< requests submitted and not yet done; default 4,096 */
-    uint64_t memory_max;       /**< bytes of RAM in all, at least 32 MiB; default a quarter of the
-                                  cgroup's limit, else of the machine's RAM */
+    unsigned flags;           /**< enum mp_open_flags */
+    uint32_t outstanding_max; /**< requests submitted and not yet done; default 4,096 */
+    /** Bytes of RAM in all, at least 32 MiB; default a quarter of the cgroup's limit, else of the
+     * machine's RAM. */
+    uint64_t memory_max;
     uint64_t accounts_max;     /**< default: what memory_max has room for */
     uint64_t reservations_max; /**< open reservations; default: what memory_max has room for */
     const mp_env *env;         /**< default mp_env_posix() */
-    uint64_t checkpoint_after; /**< bytes of log behind the last checkpoint that start a new one;
-                                  default 1 GiB */
+    /** Bytes of log behind the last checkpoint that start a new one; default 1 GiB. */
+    uint64_t checkpoint_after;
 } mp_options;
 
 /**
@@ -111,11 +112,11 @@ typedef struct mp_request {
     const void *events;
     mp_result *results;   /**< one for each event */
     mp_result_sums *sums; /**< NULL, or one for each event: written for created transfers */
-    uint64_t source; /**< 0, or where this request comes from: requests of one source are applied in
-                        order */
-    uint64_t
-        source_position; /**< position in that source, rising; durable together with the effects */
-    void *user;          /**< the caller's own; not looked at */
+    /** 0, or where this request comes from: requests of one source are applied in order. */
+    uint64_t source;
+    /** Position in that source, rising; durable together with the effects. */
+    uint64_t source_position;
+    void *user; /**< the caller's own; not looked at */
     /** @cond the engine's own */
     uint32_t state;
     int32_t status;
@@ -142,6 +143,10 @@ MP_API bool mp_done(const mp_request *request);
 /**
  * Waits until a submitted request is done. The waiting thread drives the ledger itself when nobody
  * else does.
+ *
+ * A source has no gaps: once a request of it was refused whole, those with a higher source_position
+ * are refused with the same status, until one up to the refused position comes and is applied.
+ * Closing the ledger forgets the refusal.
  *
  * @retval MP_OK        done: `results` are written, all that they tell is durable.
  * @retval MP_LIMIT     refused whole (memory, accounts, reservations): nothing was applied.
@@ -226,10 +231,10 @@ typedef struct mp_stats {
     uint64_t direct_io;       /**< 1 = O_DIRECT, 0 = buffered with fdatasync */
     uint64_t helper_failures; /* finished segments that could not be read back: run `verify` */
     uint64_t stopped;
-    uint64_t opened_replayed_bytes, opened_replayed_records,
-        opened_ns;                           /**< what opening did, and how long it took */
-    uint64_t write_us[MP_HISTOGRAM_BUCKETS]; /**< durable block writes: bucket i counts those of 2^i
-                                                to 2^(i+1) microseconds */
+    uint64_t opened_replayed_bytes, opened_replayed_records;
+    uint64_t opened_ns; /**< how long opening took */
+    /** Durable block writes: bucket i counts those of 2^i to 2^(i+1) microseconds. */
+    uint64_t write_us[MP_HISTOGRAM_BUCKETS];
 } mp_stats;
 
 /** Reads the counters; wait-free. */

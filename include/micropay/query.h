@@ -51,8 +51,8 @@ MP_API MP_MUST_USE mp_status mp_read_many(mp_ledger *ledger, const mp_id *accoun
 /**
  * Balance of an account as it stood at an instant.
  *
- * Walks the account's skip pointers: O(log n) page reads for an account with n records, 33 on
- * average and 48 at most of those tried with a million.
+ * Walks the account's skip pointers: of n records it reads about 1.6 log2 n, at most about
+ * 3 log2 n, each a page at worst. With a million: 33 pages on average, 48 at most of those tried.
  *
  * @param at_ns    nanoseconds since the Unix epoch; a record stamped exactly at_ns is included.
  * @param[out] out the four sums in minor units; written only on MP_OK.
@@ -130,9 +130,9 @@ typedef enum mp_change_type {
 typedef struct mp_statement_row {
     mp_change_type type;
     bool debit; /**< this account is the debit side */
-    mp_transfer
-        transfer; /**< as recorded. An expiry: id 0, pending_id the reservation's, amount what was
-                     released. An account update: id and user_data of the update, the rest 0 */
+    /** As recorded. An expiry: id 0, pending_id the reservation's, amount what was released. An
+     * account update: id and user_data of the update, the rest 0. */
+    mp_transfer transfer;
     mp_balance balance;     /**< this account's sums after it */
     uint16_t account_flags; /**< after it */
     uint64_t position;      /**< log position of the record: a cursor to go on from */

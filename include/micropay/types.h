@@ -124,8 +124,8 @@ typedef struct mp_account_update {
     mp_u128 user_data_128;
     uint64_t user_data_64;
     uint32_t user_data_32;
-    uint16_t
-        flags_set; /**< of MP_ACCOUNT_FROZEN_DEBITS, MP_ACCOUNT_FROZEN_CREDITS, MP_ACCOUNT_CLOSED */
+    /** Of MP_ACCOUNT_FROZEN_DEBITS, MP_ACCOUNT_FROZEN_CREDITS, MP_ACCOUNT_CLOSED. */
+    uint16_t flags_set;
     uint16_t flags_clear; /**< of the same */
     uint16_t code;
     uint16_t flags;      /**< enum mp_update_flags */
@@ -284,10 +284,10 @@ enum mp_transfer_result { MP_TRANSFER_RESULTS(MP_X) };
 typedef struct mp_result {
     uint32_t result;     /**< MP_CREATED, else enum mp_account_result or enum mp_transfer_result */
     uint32_t bound_code; /**< for id_already_failed: the refusal that bound the id; else 0 */
-    uint64_t
-        timestamp; /**< of the created object; of the original for `exists`; else of validation */
-    uint64_t sequence; /**< of the record written (for `exists` the original's, then 0 if not
-                          known); 0 when none */
+    /** Of the created object; of the original for `exists`; else of validation. */
+    uint64_t timestamp;
+    /** Of the record written (for `exists` the original's, then 0 if not known); 0 when none. */
+    uint64_t sequence;
     uint64_t reserved; /**< 0 */
 } mp_result;
 

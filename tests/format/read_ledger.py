@@ -216,6 +216,7 @@ class Log:
         self.segments = [None] + [self.open_segment(ordinal) for ordinal in range(1, len(names) + 1)]
         self.end = PAGE  # where the chain ends, as far as it has been read
         self.mark = self.slot_mark
+        self.sequence, self.last_sum = 1, 0  # behind the last block read
 
     def read_slot(self):
         data = (self.directory / "ledger.mp").read_bytes()
@@ -231,6 +232,7 @@ class Log:
         self.epoch = u32(slot, 12)
         self.timeline = u128(slot, 24)
         self.slot_mark = u64(slot, 72)
+        self.closed = (self.slot_mark, u64(slot, 120), u128(slot, 128)) if u64(slot, 112) == u64(slot, 16) else None
         self.secret = struct.unpack_from("<QQ", slot, 88)
 
     def open_segment(self, ordinal):
@@ -306,6 +308,7 @@ class Log:
             self.end = found.end
             self.mark = max(self.mark, found.mark)
             prev_sum, sequence, epoch, time = found.sums, sequence + found.count, found.epoch, found.time
+            self.sequence, self.last_sum = sequence, prev_sum
             yield found
 
     def in_use(self):
@@ -878,6 +881,8 @@ def read_all(directory, dump, problem):
     derived.finish()
     if log.mark > log.end or any(mark > log.end for mark in log.marks_behind()):
         problem(log.end, "the log ends here, but more was acknowledged: it is damaged")
+    if log.closed is not None and log.slot_mark == log.end and log.closed != (log.end, log.sequence, log.last_sum):
+        problem(log.end, "ledger.mp says that the ledger was closed here, but with another last block")
     return log, books, {"blocks": blocks, "seals": seals, "checkpoints": len(derived.checkpoints)}
 
 
@@ -904,7 +909,8 @@ def main(arguments):
     elif verb == "verify":
         counts = {KINDS[kind]: count for kind, count in books.counts.items()}
         print(line({"problems": len(problems), **seen, **counts, "reservations_open": len(books.reservations),
-                    "position": log.end, "epoch": log.epoch, "open_for_writing": log.in_use()}))
+                    "position": log.end, "epoch": log.epoch, "open_for_writing": log.in_use(),
+                    "closed": log.closed is not None}))
     return 1 if problems else 0
 
 

@@ -58,7 +58,7 @@ class Books:
 def compare(books):
     """Both readers say the same of a ledger, and the second one finds nothing wrong."""
     report = json.loads(read("verify", books.directory))
-    assert report["problems"] == 0, report
+    assert report["problems"] == 0 and report["closed"], report
     theirs, ours = books.run("dump").splitlines(), read("dump", books.directory).splitlines()
     for number, (their, our) in enumerate(zip(theirs, ours)):
         assert json.loads(their) == json.loads(our), f"record {number}\n{their}\n{our}"

@@ -144,6 +144,7 @@ bool sim_cut_next(const struct sim *sim, uint8_t *states)
 static void restart(struct sim *sim)
 {
     memset(sim->handles, 0, sizeof sim->handles);
+    memset(sim->events, 0, sizeof sim->events);
     for (uint32_t i = 0; i < sim->node_count; i++) {
         if (sim->nodes[i] != NULL) sim->nodes[i]->lock = 0;
     }

@@ -120,6 +120,65 @@ static void sim_wake(void *context, const uint32_t *word, uint32_t count)
     (void)count;
 }
 
+static struct event *event_find(struct sim *sim, int number)
+{
+    for (unsigned i = 0; i < EVENTS; i++) {
+        if (sim->events[i].number == number) return &sim->events[i];
+    }
+    return NULL;
+}
+
+static int sim_event_open(void *context)
+{
+    struct sim *sim = context;
+    struct event *event = event_find(sim, 0);
+    int error;
+
+    if (sim->dead) return -EIO;
+    error = fault_strike(sim, SIM_EVENT, "", 0, 0, NULL);
+    if (error < 0) return error;
+    if (event == NULL) return -EMFILE;
+    *event = (struct event){.number = ++sim->last_file};
+    return event->number;
+}
+
+static void sim_event_signal(void *context, int number)
+{
+    struct sim *sim = context;
+    struct event *event = event_find(sim, number);
+
+    SIM_CHECK(event != NULL || sim->dead, "event %d is signalled and isn't there", number);
+    if (event != NULL && !sim->dead) event->signals++;
+}
+
+static void sim_event_close(void *context, int number)
+{
+    struct sim *sim = context;
+    struct event *event = event_find(sim, number);
+
+    SIM_CHECK(event != NULL, "event %d is closed and isn't there", number);
+    *event = (struct event){0};
+}
+
+uint64_t sim_event_read(struct sim *sim, int number)
+{
+    struct event *event = event_find(sim, number);
+    uint64_t signals;
+
+    SIM_CHECK(event != NULL, "event %d is read and isn't there", number);
+    signals = event->signals;
+    event->signals = 0;
+    return signals;
+}
+
+unsigned sim_events(const struct sim *sim)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < EVENTS; i++) count += sim->events[i].number != 0;
+    return count;
+}
+
 static int sim_thread_start(void *context, void (*run)(void *argument), void *argument,
                             const char *name, uint64_t *thread)
 {
@@ -256,6 +315,9 @@ static const mp_env calls = {
     .process = sim_process,
     .wait = sim_wait,
     .wake = sim_wake,
+    .event_open = sim_event_open,
+    .event_signal = sim_event_signal,
+    .event_close = sim_event_close,
     .thread_start = sim_thread_start,
     .thread_join = sim_thread_join,
     .dir_make = sim_dir_make,
@@ -312,6 +374,7 @@ struct sim *sim_clone(const struct sim *sim)
     copy->hook = NULL;
     copy->crash_at = 0;
     memset(copy->handles, 0, sizeof copy->handles);
+    memset(copy->events, 0, sizeof copy->events);
     copy->live = copy->durable = (struct names){0};
     names_copy(&copy->live, &sim->live);
     names_copy(&copy->durable, &sim->durable);

@@ -79,6 +79,10 @@ uint64_t sim_random(struct sim *sim, uint64_t limit);
 /* Lets time pass on both clocks. */
 void sim_pass(struct sim *sim, uint64_t ns);
 
+/* How often an event was signalled since it was read last, as a read of an eventfd tells. */
+uint64_t sim_event_read(struct sim *sim, int event);
+unsigned sim_events(const struct sim *sim); /* that are open */
+
 /* --- crashes --- */
 
 /* Operations that change something, begun so far: writes, syncs, creations, renames and so on.
@@ -137,7 +141,8 @@ enum sim_operation_bits {
     SIM_RESIZE = 1 << 8,
     SIM_ALLOCATE = 1 << 9,
     SIM_LIST = 1 << 10,
-    SIM_RING = 1 << 11, /* ring_write is refused at once */
+    SIM_RING = 1 << 11,  /* ring_write is refused at once */
+    SIM_EVENT = 1 << 12, /* event_open */
 };
 
 /* What becomes of pending changes when their sync fails. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_MAX_BYTES = 64, HANDLES = 1024, ROOT = 0, RING_PIECES = 4 };
+enum { NAME_MAX_BYTES = 64, HANDLES = 1024, EVENTS = 8, ROOT = 0, RING_PIECES = 4 };
 
 /* What must hold, of the sim itself and of whoever uses it. */
 #define SIM_CHECK(condition, ...)                                                                  \
@@ -111,6 +111,11 @@ struct mp_env_ring {
     struct ring_operation operations[];
 };
 
+struct event {
+    int number;       /* 0 = free */
+    uint64_t signals; /* since it was looked at */
+};
+
 struct sim {
     mp_env env;
     struct sim_settings settings;
@@ -123,7 +128,8 @@ struct sim {
     uint32_t change_count;
     uint64_t last_change;
     struct handle handles[HANDLES];
-    int last_file;
+    struct event events[EVENTS];
+    int last_file; /* or event */
     struct mp_env_ring *rings;
     uint64_t life;
     struct sim_fault *faults;

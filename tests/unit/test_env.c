@@ -3,6 +3,7 @@
 #include "env_world.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -284,6 +285,24 @@ Test(env, a_thread_sleeps_until_it_is_woken_and_gets_no_signals)
     EXPECT(sleeper.slept, 1);
     cr_expect(sleeper.signals_blocked);
     cr_expect_str_eq(sleeper.name, "a name that is ");
+}
+
+Test(env, an_event_is_readable_once_it_was_signalled)
+{
+    int event = CALL(event_open);
+    struct pollfd poll_event = {.fd = event, .events = POLLIN};
+    uint64_t count;
+
+    cr_assert_geq(event, 0);
+    EXPECT(poll(&poll_event, 1, 0), 0);
+    CALL(event_signal, event);
+    CALL(event_signal, event);
+    EXPECT(poll(&poll_event, 1, 0), 1);
+    EXPECT(read(event, &count, sizeof count), sizeof count);
+    EXPECT(count, 2);
+    EXPECT(poll(&poll_event, 1, 0), 0);
+    CALL(event_close, event);
+    EXPECT(fcntl(event, F_GETFD), -1);
 }
 
 Test(env, a_sleep_ends_in_time_or_does_not_begin)

@@ -1,7 +1,11 @@
 /* The log: making and opening one, blocks, the chain, readers. */
+#include "page_cache.h"
 #include "wal_given.h"
+#include "wal_internal.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* --- making and opening --- */
@@ -360,6 +364,82 @@ Test(wal_reader, single_pages_are_verified_and_kept, .init = given_a_ledger, .fi
     expect_error("wal/00000001.wal: offset 12288:");
     expect(wal_read_page(&wal, segment_base(2) + PAGE_SIZE, page), MP_CORRUPT);
     expect_error("wal/00000002.wal: offset 0:");
+}
+
+static unsigned open_files(void)
+{
+    unsigned count = 0;
+
+    for (int file = 0; file < 256; file++) count += fcntl(file, F_GETFD) >= 0;
+    return count;
+}
+
+Test(wal_reader, few_files_stay_open_however_many_segments_are_read, .init = given_a_ledger,
+     .fini = remove_all)
+{
+    uint8_t page[PAGE_SIZE];
+    unsigned before;
+    int held;
+
+    expect(open_writer(NULL), MP_OK);
+    fill_to(4);
+    wal_close(&wal);
+    expect(wal_open(&wal, &env, directory, false, false), MP_OK);
+    page_cache_close(wal.cache);
+    wal.cache = NULL; /* each reading goes to the file */
+    wal.files_max = 2;
+    before = open_files() - 1; /* segment 1 was looked at */
+    held = segment_file(&wal, 1);
+    cr_assert_geq(held, 0);
+    for (uint32_t i = 0; i < 40; i++) {
+        expect(wal_read_page(&wal, segment_base(1 + i * 7 % 4) + PAGE_SIZE, page), MP_OK);
+        cr_assert_leq(open_files(), before + 2 + 1, "%u more are open", open_files() - before);
+        cr_assert_geq(fcntl(held, F_GETFD), 0, "one that is in use was closed");
+    }
+    cr_assert_eq(segment_file(&wal, 1), held);
+    segment_release(&wal, 1);
+    segment_release(&wal, 1);
+    for (uint32_t i = 0; i < 40; i++) {
+        expect(wal_read_page(&wal, segment_base(1 + i % 4) + PAGE_SIZE, page), MP_OK);
+        cr_assert_leq(open_files(), before + 2);
+    }
+}
+
+static uint64_t resident(const uint8_t *memory, uint64_t bytes)
+{
+    static unsigned char pages[WAL_CURSOR_BYTES / PAGE_SIZE];
+    uint64_t count = 0;
+
+    cr_assert_eq(mincore((void *)(uintptr_t)memory, bytes, pages), 0);
+    for (uint64_t i = 0; i < bytes / PAGE_SIZE; i++) count += pages[i] & 1;
+    return count * PAGE_SIZE;
+}
+
+Test(wal_reader, a_long_reading_without_a_ring_needs_little_memory, .init = given_a_ledger,
+     .fini = remove_all)
+{
+    static _Alignas(PAGE_SIZE) uint8_t right[MIB(2)];
+    uint64_t end = segment_data_end(1), step = PAGE_SIZE;
+    struct log_reader window;
+    int file = -1;
+
+    expect(open_writer(NULL), MP_OK);
+    fill_to(2);
+    file = segment_file(&wal, 1);
+    expect(log_reader_open(&window, &wal, false), MP_OK);
+    expect(log_reader_seek(&window, PAGE_SIZE, end), MP_OK);
+    for (uint64_t at = PAGE_SIZE; at < end; at += step) {
+        const uint8_t *data;
+
+        step = min_u64(step * 3 % MIB(2) / PAGE_SIZE * PAGE_SIZE + PAGE_SIZE, end - at);
+        expect(log_reader_get(&window, at, step, &data), MP_OK);
+        cr_assert_eq(env.file_read(env.context, file, right, step, at), (int64_t)step);
+        cr_assert_eq(memcmp(data, right, step), 0, "at %" PRIu64, at);
+        log_reader_release(&window, at + step);
+    }
+    cr_assert_leq(resident(window.memory, WAL_CURSOR_BYTES), WAL_HELPER_BYTES);
+    log_reader_close(&window);
+    segment_release(&wal, 1);
 }
 
 Test(wal_reader, a_cursor_stops_at_what_is_durable_and_goes_on, .init = given_a_ledger,
