@@ -179,5 +179,8 @@ struct effect {
  * position, enters the id. Returns the log position; *sequence is the record's. */
 uint64_t effect_write(struct applier *applier, const struct effect *effect,
                       const struct sums *debit, const struct sums *credit, uint64_t *sequence);
+/* The same for a plain transfer with amount and sums below 2^63, sums as the lines have them. */
+void effect_write_narrow(struct applier *applier, const mp_transfer *event, uint64_t time,
+                         const struct event_hint *hint, uint64_t *sequence);
 
 #endif

@@ -416,3 +416,63 @@ uint64_t effect_write(struct applier *applier, const struct effect *effect,
     }
     return position;
 }
+
+/* The extensions of a narrow transfer: what is pending on its accounts, and user data. */
+static void write_narrow_extensions(uint8_t *at, unsigned extensions, const mp_transfer *event,
+                                    const struct account_line *debit,
+                                    const struct account_line *credit)
+{
+    if ((extensions & EXT_PENDING) != 0) {
+        *(struct ext_pending *)at =
+            (struct ext_pending){debit->sums[DEBITS_PENDING], debit->sums[CREDITS_PENDING],
+                                 credit->sums[DEBITS_PENDING], credit->sums[CREDITS_PENDING]};
+        at += UNIT_SIZE;
+    }
+    if ((extensions & EXT_USER_DATA) != 0)
+        *(struct ext_user_data *)at = (struct ext_user_data){.user_data_128 = event->user_data_128};
+}
+
+void effect_write_narrow(struct applier *applier, const mp_transfer *event, uint64_t time,
+                         const struct event_hint *hint, uint64_t *sequence)
+{
+    struct mp_ledger *ledger = applier->ledger;
+    struct account_line *debit = account_line(&ledger->accounts, hint->debit_slot);
+    struct account_line *credit = account_line(&ledger->accounts, hint->credit_slot);
+    uint64_t pending = debit->sums[DEBITS_PENDING] | debit->sums[CREDITS_PENDING] |
+                       credit->sums[DEBITS_PENDING] | credit->sums[CREDITS_PENDING];
+    unsigned extensions =
+        (pending != 0 ? EXT_PENDING : 0) | (event->user_data_128 != 0 ? EXT_USER_DATA : 0);
+    unsigned units = 4 + (unsigned)__builtin_popcount(extensions);
+    uint64_t position;
+    struct transfer_record *record =
+        (struct transfer_record *)block_record(&applier->block, applier->tail, units, &position);
+
+    *record = (struct transfer_record){
+        .kind = MP_RECORD_TRANSFER,
+        .extensions = (uint8_t)extensions,
+        .code = event->code,
+        .flags = event->flags,
+        .debit_flags = debit->flags,
+        .credit_flags = credit->flags,
+        .id = event->id,
+        .debit_slot = hint->debit_slot,
+        .credit_slot = hint->credit_slot,
+        .amount = u128_low(event->amount),
+        .user_data_64 = event->user_data_64,
+        .user_data_32 = event->user_data_32,
+        .time_offset = (uint32_t)(time - applier->block.time),
+        .debit_debits_posted = debit->sums[DEBITS_POSTED],
+        .debit_credits_posted = debit->sums[CREDITS_POSTED],
+        .credit_debits_posted = credit->sums[DEBITS_POSTED],
+        .credit_credits_posted = credit->sums[CREDITS_POSTED],
+    };
+    if (UNLIKELY(extensions != 0))
+        write_narrow_extensions((uint8_t *)(record + 1), extensions, event, debit, credit);
+    store_48(debit->last, position);
+    store_48(credit->last, position);
+    *sequence = applier->block.sequence++;
+    applier->block.count++;
+    insert_id(applier, hint->hash, ID_OBJECT, position);
+    ledger->counters.transfers++;
+    ledger->newest.transfer = time;
+}

@@ -80,14 +80,16 @@ static bool memory_take(struct memory *memory, uint64_t bytes)
     return true;
 }
 
-/* Brings pages in, so that nobody waits for the kernel at first touch. False when there are none.
- */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
+/* Brings pages of fresh memory in, so that nobody waits for the kernel at first touch. False when
+ * there are none. */
 static bool populate(uint8_t *from, uint64_t bytes)
 {
-#ifdef MADV_POPULATE_WRITE
     if (madvise(from, bytes, MADV_POPULATE_WRITE) == 0) return true;
     if (errno != EINVAL) return false;
-#endif
     for (uint64_t at = 0; at < bytes; at += SMALL_PAGE) ((volatile uint8_t *)from)[at] = 0;
     return true;
 }
@@ -184,9 +186,33 @@ mp_status arena_extend(struct arena *arena, uint64_t bytes)
     }
     claim(arena);
     have = atomic_load_explicit(&arena->committed, memory_order_relaxed);
-    if (to > have) status = grow(arena, have, to, false);
+    if (to > have) {
+        status = grow(arena, have, to, false);
+        /* What is new becomes huge pages at first touch; the one that it shares with what was there
+         * doesn't. */
+        if (status == MP_OK) {
+            collapse(arena, have, min_u64(to, round_up(have, STEP_MAX)));
+            atomic_store_explicit(&arena->fresh_begin, round_up(have, STEP_MAX),
+                                  memory_order_relaxed);
+            atomic_store_explicit(&arena->fresh_end, to, memory_order_release);
+        }
+    }
     unclaim(arena);
     return status;
+}
+
+bool arena_touch_ahead(struct arena *arena)
+{
+    uint64_t end = atomic_load_explicit(&arena->fresh_end, memory_order_acquire);
+    uint64_t begin = atomic_load_explicit(&arena->fresh_begin, memory_order_relaxed);
+    uint64_t from;
+
+    if (end <= begin) return false;
+    from = max_u64(begin, (end - 1) / STEP_MAX * STEP_MAX);
+    /* The writer may be there already. Where it fails each page comes at its first touch. */
+    if (madvise(arena->base + from, end - from, MADV_POPULATE_WRITE) != 0) from = begin;
+    atomic_compare_exchange_strong(&arena->fresh_end, &end, from); /* unless more came meanwhile */
+    return true;
 }
 
 bool arena_has_room(const struct arena *arena, uint64_t bytes)

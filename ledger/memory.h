@@ -20,7 +20,9 @@ struct arena {
     uint64_t reserved;          /* bytes of address space */
     _Atomic uint64_t committed; /* bytes usable from base; only grows */
     _Atomic uint32_t growing;   /* 1 while a thread commits */
-    const char *name;           /* for messages: "accounts" */
+    /* bytes that arena_extend added and no thread may have touched yet */
+    _Atomic uint64_t fresh_begin, fresh_end;
+    const char *name; /* for messages: "accounts" */
 };
 
 /* Reserves address space (PROT_NONE, MADV_DONTFORK, MADV_HUGEPAGE); commits nothing. MP_NO_MEMORY
@@ -36,6 +38,9 @@ MP_MUST_USE mp_status arena_commit(struct arena *arena, uint64_t bytes);
  * first touch: for tables, which grow by a quarter at once and then fill the new part little by
  * little. */
 MP_MUST_USE mp_status arena_extend(struct arena *arena, uint64_t bytes);
+/* A helper's step: backs the last huge page of what arena_extend added, so that the writer, who
+ * fills it from its end, seldom has to. False when there is nothing left to do. */
+bool arena_touch_ahead(struct arena *arena);
 /* Sizes are multiples of this: 64 KiB, from 128 MiB on 2 MiB. */
 uint64_t arena_step(uint64_t bytes);
 /* Whether the first `bytes` could be usable without passing memory_max (room for others is not

@@ -167,7 +167,7 @@ struct jump digits_push(struct accounts *accounts, uint32_t slot, uint64_t posit
                         uint64_t timestamp)
 {
     struct account_cold *cold = account_cold(accounts, slot);
-    struct digit *digits = cold->digits, kept[DIGITS_INLINE - 1], target;
+    struct digit *digits = cold->digits, kept[DIGITS_INLINE - 2], last, target;
     const uint8_t *from;
     struct jump jump;
     unsigned rank;
@@ -186,11 +186,12 @@ struct jump digits_push(struct accounts *accounts, uint32_t slot, uint64_t posit
     jump.previous = digit_position(&digits[0]);
     jump.target = digit_position(&target);
     jump.target_time = digit_time(&target);
-    memcpy(kept, from,
-           sizeof kept); /* of a merge the last one is none: it lies behind the digits */
-    kept[DIGITS_INLINE - 2].low &= stays;
-    kept[DIGITS_INLINE - 2].high &= (uint32_t)stays;
+    memcpy(kept, from, sizeof kept);
+    memcpy(&last, from + sizeof kept,
+           sizeof last); /* of a merge what lies behind the digits: none */
     memcpy(digits + 1, kept, sizeof kept);
+    digits[DIGITS_INLINE - 1].low = last.low & stays;
+    digits[DIGITS_INLINE - 1].high = last.high & (uint32_t)stays;
     digits[0] = digit_make(position, 1 + rank * (unsigned)merges, timestamp >> 16);
     cold->inline_count = (uint8_t)(cold->inline_count + 1 - 2 * merges);
     return jump;

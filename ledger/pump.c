@@ -111,6 +111,7 @@ bool helper_step(struct mp_ledger *ledger)
         __atomic_add_fetch(&ledger->stats.helper_failures, 1, __ATOMIC_RELAXED);
     }
     worked |= checkpoint_step(ledger);
+    worked |= arena_touch_ahead(&ledger->ids.arena);
     return worked;
 }
 
