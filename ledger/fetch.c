@@ -54,6 +54,10 @@ mp_status fetch_want(struct fetch *fetch, uint64_t position)
     uint32_t slot = slot_of(position);
     mp_status status;
 
+    if (fetch->lent) {
+        fetch->missing = true;
+        return MP_OK;
+    }
     if (fetch_find(fetch, position) != NULL) return MP_OK;
     MP_ASSERT(fetch->count < FETCH_MAX);
     status = arena_commit(&fetch->entries, (fetch->count + 1) * sizeof(struct fetched));
@@ -117,6 +121,7 @@ bool record_at_hand(const struct mp_ledger *ledger, const struct fetch *fetch, u
     const struct fetched *entry;
 
     if (tail_has(&ledger->tail, position)) return true;
+    if (fetch->lent) return false;
     entry = fetch_find(fetch, position);
     return entry != NULL && entry < entry_at(fetch, fetch->read);
 }
@@ -136,7 +141,7 @@ void record_at(const struct mp_ledger *ledger, const struct fetch *fetch, uint64
         return;
     }
     entry = fetch_find(fetch, position);
-    MP_ASSERT(entry != NULL); /* the probe before applying asked for it */
+    MP_ASSERT(entry != NULL && !fetch->lent); /* the probe before applying asked for it */
     MP_ASSERT(record_view(entry->record, position, entry->block_time, view));
     *sequence = entry->sequence;
 }

@@ -18,18 +18,20 @@ struct fetch {
     struct arena entries;   /* struct fetched */
     struct arena positions; /* uint64_t: what is read now */
     uint32_t count;
-    uint32_t read;           /* the first so many entries have been read */
+    uint32_t read; /* the first so many entries have been read */
+    bool lent;     /* another thread reads: until it gives them back only the tail is at hand */
+    bool missing;  /* something was asked for meanwhile */
     uint32_t table[1 << 16]; /* entry + 1 by position; 0 = free */
 };
 
 MP_MUST_USE mp_status fetch_open(struct fetch *fetch, struct memory *memory);
 void fetch_close(struct fetch *fetch);
 void fetch_clear(struct fetch *fetch);
-/* Asks for the record at a position that is not in the tail. */
+/* Asks for the record at a position that is not in the tail; while lent, in vain. */
 MP_MUST_USE mp_status fetch_want(struct fetch *fetch, uint64_t position);
 static inline bool fetch_is_waiting(const struct fetch *fetch)
 {
-    return fetch->read < fetch->count;
+    return fetch->lent ? fetch->missing : fetch->read < fetch->count;
 }
 /* Reads all that was asked for and isn't there, up to 64 pages at a time. Blocks. */
 MP_MUST_USE mp_status fetch_read(struct fetch *fetch, struct mp_ledger *ledger);

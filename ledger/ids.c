@@ -2,10 +2,13 @@
 #include "ids.h"
 
 enum {
-    /* Percent of the entries that the buckets hold: from the first on the table grows (with a third
-     * more buckets: 19.5 bytes an entry); more than the second is never let in. */
-    LOAD_GROW = 73,
+    /* Percent of the entries that the buckets hold: from the first on the table grows (with a
+     * quarter more buckets: 19.9 bytes an entry); more than the second is never let in. */
+    LOAD_GROW = 67,
     LOAD_MAX = 78,
+    /* Entries carried over for each insertion to come: all are, before the load has risen from the
+     * first to the second. */
+    PACE = 7,
     /* Buckets that an entry stands at most behind its home. More has a chance below 10^-10 even if
      * the largest of tables is kept at LOAD_MAX, where memory_max would have it; at LOAD_GROW below
      * 10^-20. */
@@ -300,12 +303,12 @@ mp_status ids_prepare(struct ids *ids, uint64_t more)
         if (ids->buckets_old != 0) {
             bool all = entries > load_of(ids->buckets_old, LOAD_MAX);
 
-            carry(ids, all ? UINT64_MAX : more * CARRY_PACE + CARRY_LEAST);
+            carry(ids, all ? UINT64_MAX : more * PACE + CARRY_LEAST);
             if (ids->buckets_old != 0) return MP_OK;
         }
         fits = entries <= load_of(ids->buckets, LOAD_MAX);
         if (fits && ids->count < load_of(ids->buckets, LOAD_GROW)) return MP_OK;
-        status = buckets_extend(&ids->arena, ids->buckets, 3, buckets_for(entries, LOAD_GROW),
+        status = buckets_extend(&ids->arena, ids->buckets, 4, buckets_for(entries, LOAD_GROW),
                                 buckets_for(entries, LOAD_MAX), &grown);
         if (status != MP_OK) return fits ? MP_OK : status; /* fuller, but not too full */
         ids->buckets_old = ids->buckets;

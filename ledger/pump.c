@@ -14,7 +14,7 @@ static void wait_in_flight(struct mp_ledger *ledger)
     struct pump *pump = ledger->pump;
 
     atomic_store(&pump->asleep, THREAD_IN_FLIGHT);
-    if (pump_stack_is_empty(pump)) flight_reap(ledger, UINT64_MAX);
+    if (pump_stack_is_empty(pump) && !read_ahead_is_done(pump)) flight_reap(ledger, UINT64_MAX);
     atomic_store(&pump->asleep, THREAD_AWAKE);
 }
 
@@ -37,7 +37,7 @@ static void sleep_until(struct mp_ledger *ledger, uint64_t wake)
     uint64_t now, timeout = UINT64_MAX;
 
     atomic_store(&pump->asleep, THREAD_IDLE);
-    if (!pump_stack_is_empty(pump) || atomic_load(&pump->ending) != 0) {
+    if (!pump_stack_is_empty(pump) || read_ahead_is_done(pump) || atomic_load(&pump->ending) != 0) {
         if (atomic_load(&pump->claimed) == 0) {
             atomic_store(&pump->asleep, THREAD_AWAKE);
             return;
@@ -91,7 +91,7 @@ static void helper_main(void *argument)
 
         if (helper_step(ledger)) continue;
         atomic_store(&pump->helper_asleep, 1);
-        if (atomic_load(&pump->ending) == 0) {
+        if (atomic_load(&pump->ending) == 0 && !read_ahead_is_asked(pump)) {
             ledger->env->wait(ledger->env->context, &pump->helper_word, word,
                               checkpoint_wait_ns(ledger));
         }
@@ -105,6 +105,7 @@ bool helper_step(struct mp_ledger *ledger)
     bool segments = false;
 
     if (atomic_load(&ledger->stopped) != 0) return false;
+    worked |= read_ahead_step(ledger);
     if (wal_helper_step(&ledger->wal, ledger_mark(ledger), &segments) == MP_OK) {
         worked |= segments;
     } else {
@@ -159,6 +160,7 @@ mp_status pump_open(struct mp_ledger *ledger, const mp_options *options)
     ck_stack_init(&pump->stack);
     atomic_init(&pump->event_file, -1);
     pump->queue_end = &pump->queue;
+    pump->aside_end = &pump->aside;
     pump->applied_end = &pump->applied;
     pump->outstanding_max = options->outstanding_max != 0 ? options->outstanding_max : 4096;
     pump->applier.ledger = ledger;
@@ -211,7 +213,7 @@ static void finish(struct mp_ledger *ledger)
         pump->ring = NULL;
     }
     pump->last_activity = 0; /* seal at once */
-    while (pump_step(ledger, DRIVER_THREAD)) pump->last_activity = 0;
+    while (pump_step(ledger, DRIVER_THREAD) || read_ahead_step(ledger)) pump->last_activity = 0;
 }
 
 mp_status pump_close(struct mp_ledger *ledger)

@@ -27,6 +27,8 @@ enum driver {
     DRIVER_THREAD, /* the ledger's own thread, or the only one there is (MP_OPEN_MANUAL) */
 };
 
+enum reading { READ_NOTHING = 0, READ_ASKED = 1, READ_DONE = 2 };
+
 struct pump {
     /* submission: any thread */
     ck_stack_t stack __attribute__((aligned(64)));
@@ -38,7 +40,8 @@ struct pump {
     _Atomic int event_file;                            /* of mp_eventfd, -1 = none */
 
     /* the rest belongs to whoever has claimed it */
-    mp_request *queue, **queue_end;     /* taken, not yet applied */
+    mp_request *queue, **queue_end; /* taken, not yet applied */
+    mp_request *aside, **aside_end; /* wait for records from disk, or behind such of their source */
     mp_request *applied, **applied_end; /* applied, not yet released */
     struct applier applier;
     struct block_identity identity;
@@ -53,7 +56,11 @@ struct pump {
         unsigned piece_count;
     } flight;
 
-    bool wants_disk; /* the first request of the queue waits for the thread to read */
+    /* reading ahead: the applier's fetch is lent to the helper meanwhile */
+    _Atomic uint32_t reading; /* enum reading */
+    mp_status reading_status; /* when READ_DONE */
+    char reading_message[256];
+
     struct event_hint hints[MP_BATCH_MAX];
 
     /* the clock's guard */
@@ -101,6 +108,32 @@ uint64_t pump_next_wake(struct mp_ledger *ledger);
 bool pump_is_idle(const struct mp_ledger *ledger);
 /* Stops for good: what isn't answered is MP_UNKNOWN. */
 void pump_stop(struct mp_ledger *ledger, mp_status why);
+
+/* --- sources.c --- */
+/* Whether a request's position in its source may come now. */
+mp_status source_check(struct mp_ledger *ledger, const mp_request *request);
+/* Holds up a source of which a request was refused whole; a request up to that one goes on with it.
+ */
+void source_done(struct mp_ledger *ledger, const mp_request *request, mp_status status);
+
+/* --- read_ahead.c: a batch that needs records from disk waits aside, and others overtake it --- */
+/* Has what the probe asked for read, or, while another batch's records are read, does nothing: the
+ * request goes aside. False when nobody is left who could read. */
+bool read_ahead_begin(struct mp_ledger *ledger);
+/* The helper's step: reads what was asked for. */
+bool read_ahead_step(struct mp_ledger *ledger);
+/* Takes the records back; false while they are being read. A failure stops the ledger. */
+bool read_ahead_end(struct mp_ledger *ledger);
+/* After a stop: forgets what was read. */
+void read_ahead_drop(struct mp_ledger *ledger);
+static inline bool read_ahead_is_asked(const struct pump *pump)
+{
+    return atomic_load(&pump->reading) == READ_ASKED;
+}
+static inline bool read_ahead_is_done(const struct pump *pump)
+{
+    return atomic_load(&pump->reading) == READ_DONE;
+}
 
 /* --- write.c --- */
 /* Finishes the open block and hands it to the disk. */

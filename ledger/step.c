@@ -93,69 +93,17 @@ static bool release_unknown(struct mp_ledger *ledger)
         request_release(ledger, detach(&pump->applied, &pump->applied_end), MP_UNKNOWN);
         count++;
     }
+    while (pump->aside != NULL) {
+        request_release(ledger, detach(&pump->aside, &pump->aside_end), MP_UNKNOWN);
+        count++;
+    }
     while (pump->queue != NULL) {
         request_release(ledger, detach(&pump->queue, &pump->queue_end), MP_UNKNOWN);
         count++;
     }
+    read_ahead_drop(ledger);
     releases_announce(ledger, count);
     return count > 0;
-}
-
-/* --- sources --- */
-
-static struct source *source_find(struct mp_ledger *ledger, uint64_t number)
-{
-    for (uint32_t i = 0; i < ledger->source_count; i++) {
-        if (ledger->sources[i].source == number) return &ledger->sources[i];
-    }
-    return NULL;
-}
-
-/* Whether a request's position in its source may come now. */
-static mp_status source_check(struct mp_ledger *ledger, const mp_request *request)
-{
-    const struct source *source;
-
-    if (request->source == 0 || request->source_position == 0) return MP_OK;
-    source = source_find(ledger, request->source);
-    if (source == NULL) return ledger->source_count < SOURCES_MAX ? MP_OK : MP_LIMIT;
-    if (request->source_position <= source->position) return MP_OUT_OF_ORDER;
-    if (source->refused != 0 && request->source_position > source->refused) return source->refusal;
-    return MP_OK;
-}
-
-bool source_set(struct mp_ledger *ledger, uint64_t number, uint64_t position)
-{
-    struct source *source = source_find(ledger, number);
-
-    if (source == NULL) {
-        if (ledger->source_count == SOURCES_MAX) return false;
-        source = &ledger->sources[ledger->source_count++];
-        source->source = number;
-    }
-    source->position = position;
-    return true;
-}
-
-/* Holds up a source of which a request was refused whole; a request up to that one goes on with it.
- */
-static void source_done(struct mp_ledger *ledger, const mp_request *request, mp_status status)
-{
-    struct source *source;
-
-    if (request->source == 0 || request->source_position == 0 || status == MP_OUT_OF_ORDER) return;
-    source = source_find(ledger, request->source);
-    if (status == MP_OK) {
-        source->refused = 0; /* apply has set its position */
-        return;
-    }
-    if (source == NULL) {
-        if (!source_set(ledger, request->source, 0)) return; /* all of its requests are refused */
-        source = source_find(ledger, request->source);
-    }
-    if (source->refused != 0 && request->source_position > source->refused) return;
-    source->refused = request->source_position;
-    source->refusal = status;
 }
 
 /* --- blocks --- */
@@ -208,9 +156,9 @@ static void drop_empty_block(struct pump *pump)
 /* --- admission --- */
 
 enum admission {
-    ADMITTED, /* applied or refused: off the queue */
+    ADMITTED, /* applied or refused: off its queue */
     LATER,    /* the open block must be written first */
-    FOR_DISK, /* the thread must read first */
+    ASIDE,    /* waits for records to be read ahead, or behind such a one of its source */
 };
 
 static struct demand demand_of(const mp_request *request)
@@ -258,11 +206,10 @@ static void apply(struct mp_ledger *ledger, mp_request *request)
     STAT_ADD(ledger->stats.events, request->count);
 }
 
-/* The first request has been dealt with: its answer waits for all that it may have seen. */
-static void done_with(struct mp_ledger *ledger, mp_status status)
+/* A request has been dealt with: its answer waits for all that it may have seen. */
+static void done_with(struct mp_ledger *ledger, mp_request *request, mp_status status)
 {
     struct pump *pump = ledger->pump;
-    mp_request *request = detach(&pump->queue, &pump->queue_end);
     bool in_block = pump->applier.block.open && !block_is_empty(&pump->applier.block);
 
     source_done(ledger, request, status);
@@ -290,59 +237,90 @@ static enum admission make_room(struct mp_ledger *ledger, const struct demand *d
     return ADMITTED;
 }
 
-static enum admission admit(struct mp_ledger *ledger, enum driver driver)
+/* Probes a request; ASIDE when it must wait for records. */
+static enum admission look(struct mp_ledger *ledger, const mp_request *request, mp_status *status)
 {
-    struct pump *pump = ledger->pump;
-    mp_request *request = pump->queue;
-    struct demand demand;
-    mp_status status;
+    struct fetch *fetch = &ledger->pump->applier.fetch;
 
-    if (request->operation == OPERATION_FIND_IDS) {
-        find_candidates(ledger, request);
-        done_with(ledger, MP_OK);
-        return ADMITTED;
-    }
-    demand = demand_of(request);
-    status = source_check(ledger, request);
-    if (status == MP_OK) status = demand_prepare(&pump->applier, &demand);
-    if (status == MP_OK && make_room(ledger, &demand, &status) == LATER) return LATER;
-    if (status == MP_OK) status = probe(ledger, request);
-    if (status == MP_OK && fetch_is_waiting(&pump->applier.fetch)) {
-        if (driver == DRIVER_CALLER) return FOR_DISK;
-        STAT_ADD(ledger->stats.slow_prefetch, 1);
-        status = fetch_read(&pump->applier.fetch, ledger);
-        if (status != MP_OK) { /* nothing of it was applied, but the log can't be read: stop */
-            pump_stop(ledger, status);
-            return LATER;
-        }
-    }
-    if (status == MP_IO ||
-        status == MP_CORRUPT) { /* of the log: going on could only make it worse */
-        pump_stop(ledger, status);
-        return LATER;
-    }
-    if (status == MP_OK) apply(ledger, request);
-    fetch_clear(&pump->applier.fetch);
-    done_with(ledger, status);
+    *status = probe(ledger, request);
+    if (*status != MP_OK || !fetch_is_waiting(fetch)) return ADMITTED;
+    if (read_ahead_begin(ledger)) return ASIDE;
+    *status = fetch_read(fetch, ledger); /* while it ends there is nobody else to read */
     return ADMITTED;
 }
 
-/* Applies what waits, as much as one block takes. */
-static bool fill(struct mp_ledger *ledger, enum driver driver)
+static enum admission admit(struct mp_ledger *ledger, mp_request *request, mp_status *status)
+{
+    struct pump *pump = ledger->pump;
+    struct demand demand;
+
+    *status = MP_OK;
+    if (request->operation == OPERATION_FIND_IDS) {
+        find_candidates(ledger, request);
+        return ADMITTED;
+    }
+    demand = demand_of(request);
+    *status = source_check(ledger, request);
+    if (*status == MP_OK) *status = demand_prepare(&pump->applier, &demand);
+    if (*status == MP_OK && make_room(ledger, &demand, status) == LATER) return LATER;
+    if (*status == MP_OK && look(ledger, request, status) == ASIDE) return ASIDE;
+    if (*status == MP_IO ||
+        *status == MP_CORRUPT) { /* of the log: going on could only make it worse */
+        pump_stop(ledger, *status);
+        return LATER;
+    }
+    if (*status == MP_OK) apply(ledger, request);
+    if (!pump->applier.fetch.lent) fetch_clear(&pump->applier.fetch);
+    return ADMITTED;
+}
+
+/* Whether a request of the same source was put aside: then this one must not overtake it. */
+static bool source_is_aside(const struct pump *pump, const mp_request *request)
+{
+    if (request->source == 0) return false;
+    for (const mp_request *aside = pump->aside; aside != NULL; aside = aside->next) {
+        if (aside->source == request->source) return true;
+    }
+    return false;
+}
+
+static bool block_is_filled(const struct block *block)
+{
+    return block->open && block_bytes(block) >= BLOCK_TARGET;
+}
+
+/* Applies what was put aside and has its records by now, then what waits, as much as one block
+ * takes. */
+static bool fill(struct mp_ledger *ledger)
 {
     struct pump *pump = ledger->pump;
     bool worked = false;
 
-    pump->wants_disk = false;
-    while (pump->queue != NULL &&
-           !(pump->applier.block.open && block_bytes(&pump->applier.block) >= BLOCK_TARGET)) {
-        enum admission admission = admit(ledger, driver);
+    while (!block_is_filled(&pump->applier.block)) {
+        bool resumes = read_ahead_end(ledger) && pump->aside != NULL;
+        mp_request *request = resumes ? pump->aside : pump->queue;
+        enum admission admission = ASIDE;
+        mp_status status;
 
-        if (admission == FOR_DISK) pump->wants_disk = true;
-        if (admission != ADMITTED) break;
+        if (request == NULL || atomic_load_explicit(&ledger->stopped, memory_order_relaxed) != 0)
+            break;
+        if (resumes || !source_is_aside(pump, request)) admission = admit(ledger, request, &status);
+        if (admission == LATER) break;
         worked = true;
+        if (resumes && admission == ASIDE) continue; /* it needs more */
+        if (resumes) {
+            detach(&pump->aside, &pump->aside_end);
+        } else {
+            detach(&pump->queue, &pump->queue_end);
+        }
+        if (admission == ASIDE) {
+            append(&pump->aside_end, request);
+        } else {
+            done_with(ledger, request, status);
+        }
     }
-    return worked;
+    /* A stop is work too: those who wait must be told. */
+    return worked || atomic_load_explicit(&ledger->stopped, memory_order_relaxed) != 0;
 }
 
 /* With nothing else to do: releases what has expired, in a block of its own. */
@@ -390,8 +368,8 @@ bool pump_is_idle(const struct mp_ledger *ledger)
 {
     const struct pump *pump = ledger->pump;
 
-    return pump_stack_is_empty(pump) && pump->queue == NULL && pump->applied == NULL &&
-           !pump->flying && !pump->applier.block.open;
+    return pump_stack_is_empty(pump) && pump->queue == NULL && pump->aside == NULL &&
+           pump->applied == NULL && !pump->flying && !pump->applier.block.open;
 }
 
 void pump_unclaim(struct mp_ledger *ledger, enum driver driver)
@@ -434,7 +412,7 @@ bool pump_step(struct mp_ledger *ledger, enum driver driver)
         if (worked) release(ledger);
     }
     worked |= take(pump);
-    worked |= fill(ledger, driver);
+    worked |= fill(ledger);
     if (pump->queue == NULL && !pump->flying) worked |= expire(ledger);
     if (!pump->flying && block->open) {
         drop_empty_block(pump);

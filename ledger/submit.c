@@ -175,7 +175,7 @@ mp_status mp_wait(mp_ledger *ledger, mp_request *request)
                 ledger); /* there is something to overlap: the ledger's thread does it better */
         } else if (pump_claim(pump)) {
             while (!mp_done(request)) {
-                if (pump_step(ledger, driver)) continue;
+                if (pump_step(ledger, driver) || (manual && read_ahead_step(ledger))) continue;
                 if (!manual || !flight_reap(ledger, UINT64_MAX)) break;
             }
             pump_unclaim(ledger, driver);

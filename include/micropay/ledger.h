@@ -112,9 +112,13 @@ typedef struct mp_request {
     const void *events;
     mp_result *results;   /**< one for each event */
     mp_result_sums *sums; /**< NULL, or one for each event: written for created transfers */
-    /** 0, or where this request comes from: requests of one source are applied in order. */
+    /**
+     * 0, or where this request comes from: requests of one source are applied in order. Without a
+     * source a request that waits for records from disk (an id that was used long ago, an old
+     * reservation) is overtaken by those behind it.
+     */
     uint64_t source;
-    /** Position in that source, rising; durable together with the effects. */
+    /** 0, or the position in that source, rising; durable together with the effects. */
     uint64_t source_position;
     void *user; /**< the caller's own; not looked at */
     /** @cond the engine's own */

@@ -119,6 +119,7 @@ static bool submit(struct import *import, struct slot *slot, mp_request *request
 {
     mp_status status;
 
+    request->source = 1; /* the rows' order counts: none may overtake another */
     while ((status = mp_submit(import->ledger, request)) == MP_BUSY) {
         if (import->slots[import->tail].state != SLOT_FLYING) break;
         retire(import);

@@ -42,6 +42,9 @@ struct subject {
     mp_status (*statement)(const mp_account_filter *filter, unsigned flags, mp_statement_row *rows,
                            uint32_t max, uint32_t *count);
     void (*stats)(mp_stats *out);
+    /* How often a batch was put aside so far, until records had been read: the block that was begun
+     * for it went ahead with what had expired. NULL = that doesn't happen here. */
+    uint64_t (*waits)(void);
 };
 
 enum { SUBJECTS_MAX = 4 };

@@ -148,6 +148,15 @@ static mp_status update_accounts(uint64_t clock_ns, const mp_account_update *eve
     return execute(&request, clock_ns);
 }
 
+/* Counted anew after each opening, during which no batch is under way. */
+static uint64_t waits(void)
+{
+    mp_stats stats;
+
+    mp_read_stats(engine.writer, &stats);
+    return stats.slow_prefetch;
+}
+
 /* --- reading, by the writer's handle and by the reader's --- */
 
 /* A statement in bites, every other one gone on from by its cursor. */
@@ -243,6 +252,7 @@ static const struct subject subject_writer = {
     .close = close_for_good,
     .reopen = reopen,
     .idle = idle,
+    .waits = waits,
     .create_accounts = create_accounts,
     .create_transfers = create_transfers,
     .update_accounts = update_accounts,
