@@ -83,6 +83,33 @@ static void *asynchronous_caller(void *argument)
     return NULL;
 }
 
+/* After an opening: what was booked is sent again, and each answer needs its record from disk,
+ * while other callers send new events alone. */
+static void *again_caller(void *argument)
+{
+    unsigned caller = (unsigned)(uintptr_t)argument;
+    bool sends_old = caller < CALLERS / 2;
+
+    for (unsigned call = 0; call < CALLS; call += 3) {
+        mp_transfer events[BATCH];
+        mp_result results[BATCH];
+
+        for (unsigned i = 0; i < BATCH; i++) {
+            bool old = sends_old && i % 2 == 0;
+
+            events[i] = payment(old ? caller : 200 + caller, call, i);
+        }
+        MUST(mp_create_transfers(ledger, events, BATCH, results) == MP_OK);
+        for (unsigned i = 0; i < BATCH; i++) {
+            bool old = sends_old && i % 2 == 0;
+
+            MUST(results[i].result == (old ? (uint32_t)MP_TRANSFER_EXISTS : (uint32_t)MP_CREATED));
+            if (!old) atomic_fetch_add(&booked, 1);
+        }
+    }
+    return NULL;
+}
+
 /* Ends right after its call: what it asked must not die with it. */
 static void *short_lived(void *argument)
 {
@@ -201,8 +228,14 @@ static void run(unsigned flags)
 
     MUST(mp_open(directory, &options, &ledger) == MP_OK);
     check_sum(ledger);
+    for (unsigned i = 0; i < CALLERS; i++) {
+        MUST(pthread_create(&callers[i], NULL, again_caller, (void *)(uintptr_t)i) == 0);
+    }
+    for (unsigned i = 0; i < CALLERS; i++) MUST(pthread_join(callers[i], NULL) == 0);
+    check_sum(ledger);
     mp_stats stats;
     mp_read_stats(ledger, &stats);
+    MUST(stats.slow_prefetch > 0);
     MUST(stats.transfers == atomic_load(&booked));
     MUST(mp_close(ledger) == MP_OK);
     snprintf(command, sizeof command, "rm -r %s", directory);
