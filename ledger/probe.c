@@ -2,7 +2,7 @@
 
 enum { AHEAD = 16 };
 
-static uint64_t hash_of(const struct applier *applier, mp_id id)
+static inline uint64_t hash_of(const struct applier *applier, mp_id id)
 {
     return id_hash(applier->ledger->accounts.hash_secret, id);
 }
@@ -49,8 +49,8 @@ PREFETCHES void prefetch_line(const struct accounts *accounts, uint64_t hash)
     if (slot != SLOT_NONE) PREFETCH_WRITE(account_line(accounts, slot));
 }
 
-static void hint_prefetch(const struct applier *applier, const mp_transfer *event,
-                          struct event_hint *hint, uint64_t *debit_hash, uint64_t *credit_hash)
+PREFETCHES void hint_prefetch(const struct applier *applier, const mp_transfer *event,
+                              struct event_hint *hint, uint64_t *debit_hash, uint64_t *credit_hash)
 {
     const struct mp_ledger *ledger = applier->ledger;
 
@@ -60,6 +60,29 @@ static void hint_prefetch(const struct applier *applier, const mp_transfer *even
     ids_prefetch(&ledger->ids, hint->hash);
     slot_table_prefetch(&ledger->accounts.table, *debit_hash);
     slot_table_prefetch(&ledger->accounts.table, *credit_hash);
+}
+
+void probe_prefetch_event(const struct applier *applier, const mp_transfer *event)
+{
+    (void)applier;
+    PREFETCH(event);
+    PREFETCH((const uint8_t *)event + 64);
+}
+
+void probe_prefetch_tables(const struct applier *applier, const mp_transfer *event)
+{
+    struct event_hint hint;
+    uint64_t debit_hash, credit_hash;
+
+    hint_prefetch(applier, event, &hint, &debit_hash, &credit_hash);
+}
+
+void probe_prefetch_lines(const struct applier *applier, const mp_transfer *event)
+{
+    const struct accounts *accounts = &applier->ledger->accounts;
+
+    prefetch_line(accounts, hash_of(applier, event->debit_account_id));
+    prefetch_line(accounts, hash_of(applier, event->credit_account_id));
 }
 
 mp_status probe_transfers(struct applier *applier, const mp_transfer *events, uint32_t count,

@@ -11,6 +11,12 @@ MP_MUST_USE mp_status probe_transfers(struct applier *applier, const mp_transfer
 MP_MUST_USE mp_status probe_updates(struct applier *applier, const mp_account_update *events,
                                     uint32_t count);
 
+/* Brings in an event that will be probed soon; then the tables that it is looked up in; then the
+ * accounts' lines. */
+void probe_prefetch_event(const struct applier *applier, const mp_transfer *event);
+void probe_prefetch_tables(const struct applier *applier, const mp_transfer *event);
+void probe_prefetch_lines(const struct applier *applier, const mp_transfer *event);
+
 /* What a batch needs at most, judged as if every event were accepted. */
 struct demand {
     uint64_t accounts, reservations, ids, undo;

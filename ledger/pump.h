@@ -153,7 +153,9 @@ uint64_t clock_block_time(struct mp_ledger *ledger);
 mp_status clock_check_opening(const struct mp_ledger *ledger);
 
 /* --- submit.c --- */
-void request_release(struct mp_ledger *ledger, mp_request *request, mp_status status);
+/* Before so many requests are released: whoever sees one done may submit at once. */
+void releases_begin(struct mp_ledger *ledger, uint32_t count);
+void request_release(mp_request *request, mp_status status);
 void releases_announce(struct mp_ledger *ledger, uint32_t count);
 void thread_wake(struct mp_ledger *ledger);
 void helper_wake(struct mp_ledger *ledger);

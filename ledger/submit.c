@@ -36,12 +36,16 @@ void helper_wake(struct mp_ledger *ledger)
 
 /* --- out --- */
 
-void request_release(struct mp_ledger *ledger, mp_request *request, mp_status status)
+void releases_begin(struct mp_ledger *ledger, uint32_t count)
+{
+    if (count > 0) atomic_fetch_sub(&ledger->pump->outstanding, count);
+}
+
+void request_release(mp_request *request, mp_status status)
 {
     request->status = status;
     __atomic_store_n(&request->state, REQUEST_DONE,
                      __ATOMIC_RELEASE); /* from here on it is the caller's */
-    atomic_fetch_sub(&ledger->pump->outstanding, 1);
 }
 
 void releases_announce(struct mp_ledger *ledger, uint32_t count)
