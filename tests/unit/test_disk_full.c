@@ -117,6 +117,7 @@ Test(disk_full, batches_are_refused_whole_and_go_on_when_there_is_room)
     mp_read_stats(ledger, &stats);
     cr_assert_eq(stats.refused_disk_full, 2);
     cr_assert_eq(stats.stopped, 0);
+    cr_assert_leq(stats.position, 4 * MIB, "12 of the first segment's 16 MiB stay free");
     sim_settings(sim)->disk_bytes = UINT64_MAX;
     for (unsigned i = 0; i < 6; i++) must(book());
     expect_books();
@@ -218,6 +219,7 @@ Test(disk_full, for_checkpoints_and_ids_files_alone_harms_nothing)
     expect_books();
     mp_read_stats(ledger, &stats);
     cr_assert_eq(stats.checkpoints, 0);
+    cr_assert_eq(stats.helper_failures, 0);
     cr_assert_geq(stats.segments, 2);
     cr_assert_geq(sim_faults_struck(sim), 2);
     sim_no_faults(sim);
