@@ -181,7 +181,11 @@ Test(faults, a_read_that_fails_while_opening_changes_nothing, .timeout = 600)
         sim_fault(sim, &(struct sim_fault){
                            .operations = SIM_READ, .after = after, .times = 1, .error = -EIO});
         status = story_open(&story);
-        if (sim_faults_struck(sim) == 0) break;
+        if (sim_faults_struck(sim) == 0) { /* there are no more reads */
+            story_close(&story);
+            sim_free(sim);
+            break;
+        }
         if (status == MP_OK) { /* it was of a checkpoint, or ahead of what was wanted */
             story_close(&story);
         } else {
