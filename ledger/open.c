@@ -125,6 +125,23 @@ static mp_status open_for_writing(struct mp_ledger *ledger, const mp_options *op
     return status == MP_OK ? pump_open(ledger, options) : status;
 }
 
+/* A log that ends where something acknowledged is damaged must not pass for a shorter one. Beside a
+ * writer, or one that came and went meanwhile, nothing can be said. */
+static mp_status check_end_for_reading(struct mp_ledger *ledger, uint64_t mark)
+{
+    struct wal *wal = &ledger->wal;
+    struct ledger_slot slot;
+    mp_status status, read;
+
+    if (wal_writer_alive(wal)) return MP_OK;
+    status = wal_check_end_near(wal, mark);
+    if (status != MP_CORRUPT) return status;
+    read = ledger_file_read(wal->env, wal->directory, &slot);
+    if (read != MP_OK) return read;
+    if (slot.epoch != wal->identity.epoch || wal_writer_alive(wal)) return MP_OK;
+    return wal_check_end_near(wal, mark); /* says what was found once more */
+}
+
 static mp_status open_for_reading(struct mp_ledger *ledger)
 {
     struct checkpoint_start start;
@@ -134,6 +151,7 @@ static mp_status open_for_reading(struct mp_ledger *ledger)
         status = wal_scan_reader(&ledger->wal, start.position, start.prev_sum, start.sequence,
                                  replay_block, ledger);
     }
+    if (status == MP_OK) status = check_end_for_reading(ledger, start.mark);
     if (status != MP_OK) return status;
     replay_publish_all(ledger);
     sum_up_counters(ledger, ledger->stats.opened_ns);

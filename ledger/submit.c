@@ -162,6 +162,16 @@ static void wait_for_release(struct mp_ledger *ledger, uint32_t seen)
     atomic_fetch_sub(&pump->sleepers, 1);
 }
 
+/* Says where and what to do: who drove the pump knows more, but may be another thread. */
+static mp_status tell_refusal(const struct mp_ledger *ledger, mp_status status)
+{
+    const char *advice = status == MP_DISK_FULL ? "; free some space, then send it again"
+                         : status == MP_LIMIT   ? "; raise the limit when opening"
+                                                : "";
+
+    return fail(status, "%s: %s%s", ledger->wal.directory, mp_status_text(status), advice);
+}
+
 mp_status mp_wait(mp_ledger *ledger, mp_request *request)
 {
     struct pump *pump = ledger->pump;
@@ -189,7 +199,7 @@ mp_status mp_wait(mp_ledger *ledger, mp_request *request)
     status = request->status;
     if (status == MP_UNKNOWN || status == MP_STOPPED)
         return fail(status, "%s", ledger->stop_message);
-    if (status != MP_OK) return fail(status, "%s", mp_status_text(status));
+    if (status != MP_OK) return tell_refusal(ledger, status);
     return status;
 }
 

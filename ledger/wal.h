@@ -196,6 +196,9 @@ MP_MUST_USE mp_status wal_block_of(struct wal *wal, uint64_t position, uint64_t 
  * to the end of the last segment). Reads all that lies there; MP_IO when it can't. Changes nothing.
  */
 MP_MUST_USE mp_status wal_check_end(struct wal *wal, uint64_t mark);
+/* The same, but looks no further than two largest blocks behind the end and into each later
+ * segment: a reader's look, which finds the block behind a damaged one. */
+MP_MUST_USE mp_status wal_check_end_near(struct wal *wal, uint64_t mark);
 /* The rules of opening for writing, after wal_scan: wal_check_end, without reading all that lies
  * there if the ledger was closed cleanly; then what was in flight behind `end` is copied to
  * orphaned/, cut with a notice and overwritten with zeros; the tail segment is fsynced; epoch + 1

@@ -74,13 +74,11 @@ static mp_status refuse(struct wal *wal, const char *witness, uint64_t mark)
     return block_corrupt(wal, wal_end_of_chain(wal), why);
 }
 
-/* Looks at each page of a segment from a position on for a valid header whose mark lies beyond the
- * end. Also notes the highest epoch seen, so that it is never given again. */
+/* Looks at each page of a segment between two positions for a valid header whose mark lies beyond
+ * the end. Also notes the highest epoch seen, so that it is never given again. */
 static mp_status search_segment(struct wal *wal, struct log_reader *reader, uint64_t from,
-                                uint32_t *epoch)
+                                uint64_t limit, uint32_t *epoch)
 {
-    uint32_t ordinal = segment_of(from);
-    uint64_t limit = segment_base(ordinal) + segment_size(ordinal);
     mp_status status = log_reader_seek(reader, from, limit);
 
     for (uint64_t at = from; status == MP_OK && at < limit;) {
@@ -98,7 +96,7 @@ static mp_status search_segment(struct wal *wal, struct log_reader *reader, uint
             *epoch = header->epoch > *epoch ? header->epoch : *epoch;
             if (!wal_mark_beyond(header->mark, wal->end)) continue; /* it was in flight itself */
             snprintf(witness, sizeof witness, "the block in %s at offset %" PRIu64,
-                     file_name(at + offset, name), at + offset - segment_base(ordinal));
+                     file_name(at + offset, name), at + offset - segment_base(segment_of(from)));
             return refuse(wal, witness, header->mark);
         }
         at += step;
@@ -117,8 +115,8 @@ static mp_status check_marks(struct wal *wal, uint64_t mark)
     return MP_OK;
 }
 
-/* All that lies behind the end. */
-static mp_status search(struct wal *wal, uint32_t *epoch)
+/* Searches so far behind the end, and from the beginning of each later segment. */
+static mp_status search(struct wal *wal, uint64_t reach, uint32_t *epoch)
 {
     struct log_reader reader;
     uint32_t first = segment_of(wal->end);
@@ -126,8 +124,11 @@ static mp_status search(struct wal *wal, uint32_t *epoch)
     mp_status status = log_reader_open(&reader, wal, true);
 
     for (uint32_t ordinal = first; status == MP_OK && ordinal <= last; ordinal++) {
-        status = search_segment(wal, &reader, ordinal == first ? wal->end : segment_base(ordinal),
-                                epoch);
+        uint64_t from = ordinal == first ? wal->end : segment_base(ordinal);
+        uint64_t limit = segment_base(ordinal) + segment_size(ordinal);
+
+        status =
+            search_segment(wal, &reader, from, min_u64(limit, from + min_u64(reach, limit)), epoch);
     }
     log_reader_close(&reader);
     return status;
@@ -138,7 +139,15 @@ mp_status wal_check_end(struct wal *wal, uint64_t mark)
     uint32_t epoch = 0;
     mp_status status = check_marks(wal, mark);
 
-    return status == MP_OK ? search(wal, &epoch) : status;
+    return status == MP_OK ? search(wal, UINT64_MAX, &epoch) : status;
+}
+
+mp_status wal_check_end_near(struct wal *wal, uint64_t mark)
+{
+    uint32_t epoch = 0;
+    mp_status status = check_marks(wal, mark);
+
+    return status == MP_OK ? search(wal, 2 * BLOCK_MAX, &epoch) : status;
 }
 
 /* --- what was in flight --- */
@@ -309,7 +318,7 @@ static mp_status settle(struct wal *wal, uint64_t mark, struct window windows[2]
     if (status == MP_OK) {
         status = window_read(wal, &windows[1], segment_base(segment_of(wal->end) + 1) + PAGE_SIZE);
     }
-    if (status == MP_OK && !is_untouched(wal, windows)) status = search(wal, &epoch);
+    if (status == MP_OK && !is_untouched(wal, windows)) status = search(wal, UINT64_MAX, &epoch);
     if (status == MP_OK) status = wal_tidy(wal); /* until here nothing was changed */
     if (status == MP_OK) status = cut(wal, windows);
     if (status == MP_OK) status = open_tail(wal);

@@ -38,10 +38,13 @@ static void flight_land(struct mp_ledger *ledger, int64_t result)
 
     pump->flying = false;
     if (result != (int64_t)bytes) {
+        uint32_t ordinal = segment_of(pump->flight.position);
+
         fail(MP_IO,
-             "writing %llu bytes at log position %llu failed: %s; the ledger has stopped: open it "
-             "again",
-             (unsigned long long)bytes, (unsigned long long)pump->flight.position,
+             "%s/wal/%08u.wal: writing %llu bytes at offset %llu failed: %s; the ledger has "
+             "stopped: open it again",
+             ledger->wal.directory, ordinal, (unsigned long long)bytes,
+             (unsigned long long)(pump->flight.position - segment_base(ordinal)),
              result < 0 ? strerror((int)-result) : "fewer bytes were written");
         pump_stop(ledger, MP_IO);
         return;

@@ -70,10 +70,30 @@ static uint64_t unit_alive(const struct change *change, uint32_t unit)
     return alive;
 }
 
+/* Whether nothing but zeros go over zeros: no other change of the file is pending there. */
+static bool unit_is_void(const struct sim *sim, const struct change *change, uint32_t unit)
+{
+    const struct image *durable = &sim->nodes[change->node]->durable;
+    uint64_t page = change->offset / SIM_PAGE + unit;
+
+    if (change->data != NULL || (page + 1) * SIM_PAGE > durable->size) return false;
+    for (uint32_t i = 0; i < sim->change_count; i++) {
+        const struct change *other = &sim->changes[i];
+
+        if (other == change || change_is_of_names(other) || other->node != change->node) continue;
+        if (other->kind != WRITE) return false;
+        if (other->data != NULL && other->offset < (page + 1) * SIM_PAGE &&
+            other->offset + other->length > page * SIM_PAGE)
+            return false;
+    }
+    return image_page_is_zero(durable, page);
+}
+
 /* How many states a unit has. */
-static unsigned unit_states(const struct change *change, uint32_t unit)
+static unsigned unit_states(const struct sim *sim, const struct change *change, uint32_t unit)
 {
     if (change->kind != WRITE) return SIM_PRESENT + 1;
+    if (unit_is_void(sim, change, unit)) return SIM_ABSENT + 1;
     switch (unit_alive(change, unit)) {
     case 0: return SIM_ABSENT + 1;
     case 1: return SIM_PRESENT + 1;
@@ -132,7 +152,7 @@ bool sim_cut_next(const struct sim *sim, uint8_t *states)
         const struct change *change = &sim->changes[i];
 
         for (uint32_t unit = 0; unit < change_units(change); unit++, states++) {
-            if (++*states < unit_states(change, unit)) return true;
+            if (++*states < unit_states(sim, change, unit)) return true;
             *states = 0;
         }
     }

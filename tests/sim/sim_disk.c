@@ -162,6 +162,22 @@ int sim_remove(struct sim *sim, const char *path)
     return 0;
 }
 
+uint64_t sim_digest(const struct sim *sim)
+{
+    uint64_t sum = 0; /* so that the order of names doesn't matter */
+
+    for (uint32_t i = 0; i < sim->live.count; i++) {
+        uint64_t digest = 1;
+        char path[SIM_PATH_MAX];
+
+        node_path(sim, sim->live.entries[i].node, path);
+        for (const char *at = path; *at != '\0'; at++)
+            digest = digest_mix(digest, (unsigned char)*at);
+        sum += image_digest(&sim->nodes[sim->live.entries[i].node]->cache, digest);
+    }
+    return sum;
+}
+
 /* --- to the real disk --- */
 
 static int export_file(const struct image *image, const char *path)

@@ -121,7 +121,7 @@ void sim_power_cut(struct sim *sim, enum sim_cut cut);
  *     } while (sim_cut_next(sim, states));
  *
  * TORN pages have lost some of their sectors, which ones is decided by a hash of the page's number.
- */
+ * A page of zeros over zeros is left out: its states are all the same. */
 enum sim_unit { SIM_ABSENT, SIM_PRESENT, SIM_TORN };
 uint32_t sim_cut_units(const struct sim *sim);
 bool sim_cut_next(const struct sim *sim, uint8_t *states);
@@ -185,6 +185,8 @@ int sim_remove(struct sim *sim, const char *path);
 int sim_list(const struct sim *sim, const char *path, char *names, size_t size);
 /* Bytes that files take of settings.disk_bytes. */
 uint64_t sim_used(const struct sim *sim);
+/* A number over all names and what is in the files: disks that differ have different ones. */
+uint64_t sim_digest(const struct sim *sim);
 /* Copies everything into a directory of the real disk, to be looked at. */
 int sim_export(const struct sim *sim, const char *directory);
 

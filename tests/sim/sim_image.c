@@ -178,3 +178,25 @@ uint64_t image_taken(const struct image *image, uint64_t length, uint64_t offset
     }
     return taken;
 }
+
+bool image_page_is_zero(const struct image *image, uint64_t page)
+{
+    return page >= image->count || image->pages[page] == NULL || image->pages[page] == &zeros;
+}
+
+uint64_t image_digest(const struct image *image, uint64_t seed)
+{
+    uint64_t digest = digest_mix(seed, image->size);
+
+    for (uint64_t i = 0; i < image->count; i++) {
+        if (image_page_is_zero(image, i) || all_zero(image->pages[i]->bytes, SIM_PAGE)) continue;
+        digest = digest_mix(digest, i);
+        for (size_t at = 0; at < SIM_PAGE; at += 8) {
+            uint64_t word;
+
+            memcpy(&word, image->pages[i]->bytes + at, sizeof word);
+            digest = digest_mix(digest, word);
+        }
+    }
+    return digest;
+}

@@ -19,6 +19,13 @@ _Noreturn void sim_broken(const char *format, ...) __attribute__((format(printf,
 void *sim_memory(size_t size);                           /* zeros; never NULL */
 void *sim_more(void *memory, size_t count, size_t size); /* room for one more; see sim_env.c */
 
+/* Mixes another number into a digest. */
+static inline uint64_t digest_mix(uint64_t digest, uint64_t number)
+{
+    digest = (digest ^ number) * 0x9e3779b97f4a7c15ull;
+    return digest ^ digest >> 32;
+}
+
 /* --- sim_image.c: bytes of a file, in pages that images share until one changes --- */
 
 struct sim_page;
@@ -40,6 +47,10 @@ void image_resize(struct image *image, uint64_t size);
 void image_take(struct image *to, const struct image *from, uint64_t length, uint64_t offset);
 /* Pages that take space, in a range. */
 uint64_t image_taken(const struct image *image, uint64_t length, uint64_t offset);
+/* Over size and bytes. */
+uint64_t image_digest(const struct image *image, uint64_t seed);
+/* Cheap: may say no of a page that only reads as zeros. */
+bool image_page_is_zero(const struct image *image, uint64_t page);
 
 /* --- what a disk is made of --- */
 

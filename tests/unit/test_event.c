@@ -61,6 +61,27 @@ Test(event, is_signalled_when_requests_are_done_and_not_before, .init = given_a_
     cr_assert_eq(sim_event_read(sim, event), 1, "both were done at once");
 }
 
+Test(event, tells_of_what_ended_with_a_failure, .init = given_a_ledger)
+{
+    int event = mp_eventfd(ledger);
+    mp_request request;
+    mp_account account;
+    mp_result result;
+    bool worked;
+
+    submit(&request, &account, &result, 1);
+    sim_fault(sim, &(struct sim_fault){.operations = SIM_WRITE, .times = 1, .error = -EIO});
+    while (!mp_done(&request)) {
+        cr_assert_eq(sim_event_read(sim, event), 0);
+        (void)mp_step(ledger, &worked);
+    }
+    cr_assert_eq(sim_event_read(sim, event), 1);
+    cr_assert_eq(mp_wait(ledger, &request), MP_UNKNOWN);
+    cr_assert_eq(mp_close(ledger), MP_STOPPED);
+    cr_assert_eq(sim_events(sim), 0, "an event stayed open");
+    sim_free(sim);
+}
+
 Test(event, may_be_refused_and_asked_for_again, .init = given_a_ledger, .fini = close_all)
 {
     sim_fault(sim, &(struct sim_fault){.operations = SIM_EVENT, .times = 1, .error = -EMFILE});
