@@ -85,6 +85,33 @@ void apply_updates(struct applier *applier, const mp_account_update *events, uin
 uint32_t apply_expiries(struct applier *applier);
 void apply_input_position(struct applier *applier, uint64_t source, uint64_t position);
 
+/* Events that refer to a reservation. */
+#define RESOLVES                                                                                   \
+    (MP_TRANSFER_POST_PENDING | MP_TRANSFER_VOID_PENDING | MP_TRANSFER_INCREASE_PENDING)
+
+/* Brings in where a reservation is looked up, and where its end will be entered. */
+PREFETCHES void prefetch_target(const struct applier *applier, const mp_transfer *event)
+{
+    const struct mp_ledger *ledger = applier->ledger;
+    uint64_t hash = id_hash(ledger->accounts.hash_secret, event->pending_id);
+
+    slot_table_prefetch(&ledger->reservations.table, hash);
+    ids_prefetch_tag(&ledger->ids, hash, ID_CLOSED);
+}
+
+/* Then the reservation itself. */
+PREFETCHES void prefetch_reservation(const struct applier *applier, const mp_transfer *event)
+{
+    const struct reservations *reservations = &applier->ledger->reservations;
+    uint64_t hash = id_hash(applier->ledger->accounts.hash_secret, event->pending_id);
+    struct slot_probe probe;
+    uint32_t slot = slot_table_first(&reservations->table, hash, &probe);
+
+    if (slot == SLOT_NONE) return;
+    PREFETCH_WRITE(reservation_at(reservations, slot));
+    PREFETCH_WRITE((uint8_t *)reservation_at(reservations, slot) + 64);
+}
+
 /* --- one event each --- */
 struct outcome apply_account(struct applier *applier, const mp_account *event, uint64_t time);
 struct outcome apply_transfer(struct applier *applier, const mp_transfer *event, uint64_t time,

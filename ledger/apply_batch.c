@@ -151,7 +151,13 @@ void apply_transfers(struct applier *applier, const mp_transfer *events, uint32_
         struct outcome outcome = refused(chain_enter(&chain, i, linked));
         bool judged = outcome.code == 0;
 
-        if (LIKELY(i + AHEAD < count)) prefetch_transfer(applier, &hints[i + AHEAD]);
+        if (LIKELY(i + AHEAD < count)) {
+            prefetch_transfer(applier, &hints[i + AHEAD]);
+            if (UNLIKELY((events[i + AHEAD].flags & RESOLVES) != 0))
+                prefetch_target(applier, &events[i + AHEAD]);
+        }
+        if (i + AHEAD / 2 < count && UNLIKELY((events[i + AHEAD / 2].flags & RESOLVES) != 0))
+            prefetch_reservation(applier, &events[i + AHEAD / 2]);
         if (sums != NULL) applier->sums = &sums[i];
         if (LIKELY(judged)) outcome = apply_transfer(applier, &events[i], time + i, &hints[i]);
         chain_leave(&chain, i, linked, outcome.code);

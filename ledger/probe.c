@@ -24,15 +24,19 @@ static mp_status want(struct applier *applier, uint64_t hash, enum id_tag tag)
 }
 
 /* What a post, void, increase or reversal refers to. What the batch itself closes lies in the tail
- * by then. */
-static mp_status want_target(struct applier *applier, const mp_transfer *event)
+ * by then. An open reservation's accounts go into the hint, to be brought in again. */
+static mp_status want_target(struct applier *applier, const mp_transfer *event,
+                             struct event_hint *hint)
 {
+    const struct reservations *reservations = &applier->ledger->reservations;
     uint64_t hash = hash_of(applier, event->pending_id);
     bool reverses = (event->flags & MP_TRANSFER_REVERSAL) != 0;
+    uint32_t slot = reverses ? SLOT_NONE : reservations_find(reservations, event->pending_id, hash);
     mp_status status;
 
-    if (!reverses &&
-        reservations_find(&applier->ledger->reservations, event->pending_id, hash) != SLOT_NONE) {
+    if (slot != SLOT_NONE) {
+        hint->debit_slot = reservation_at(reservations, slot)->debit_slot;
+        hint->credit_slot = reservation_at(reservations, slot)->credit_slot;
         return MP_OK;
     }
     status = want(applier, hash, ID_OBJECT);
@@ -60,6 +64,7 @@ PREFETCHES void hint_prefetch(const struct applier *applier, const mp_transfer *
     ids_prefetch(&ledger->ids, hint->hash);
     slot_table_prefetch(&ledger->accounts.table, *debit_hash);
     slot_table_prefetch(&ledger->accounts.table, *credit_hash);
+    if (UNLIKELY((event->flags & RESOLVES) != 0)) prefetch_target(applier, event);
 }
 
 void probe_prefetch_event(const struct applier *applier, const mp_transfer *event)
@@ -98,6 +103,8 @@ mp_status probe_transfers(struct applier *applier, const mp_transfer *events, ui
         if (LIKELY(i >= AHEAD / 2 && i < count + AHEAD / 2)) {
             uint32_t middle = (i - AHEAD / 2) % AHEAD;
 
+            if (UNLIKELY((events[i - AHEAD / 2].flags & RESOLVES) != 0))
+                prefetch_reservation(applier, &events[i - AHEAD / 2]);
             prefetch_line(&ledger->accounts, debit_hashes[middle]);
             prefetch_line(&ledger->accounts, credit_hashes[middle]);
         }
@@ -114,7 +121,7 @@ mp_status probe_transfers(struct applier *applier, const mp_transfer *events, ui
                 status = want(applier, hints[now].hash, ID_OBJECT);
             }
             if (status == MP_OK && (event->flags & referring) != 0)
-                status = want_target(applier, event);
+                status = want_target(applier, event, &hints[now]);
         }
         if (LIKELY(i < count)) {
             hint_prefetch(applier, &events[i], &hints[i], &debit_hashes[i % AHEAD],

@@ -3,6 +3,8 @@
 #include "pump.h"
 #include "stats.h"
 
+#define SMALL_BLOCK KIB(16)
+
 static uint64_t now_ns(const struct mp_ledger *ledger)
 {
     return ledger->env->boot_ns(ledger->env->context);
@@ -59,6 +61,14 @@ static void flight_land(struct mp_ledger *ledger, int64_t result)
     helper_wake(ledger);
 }
 
+/* A small block goes by a blocking write: it is durable before a ring's worker and the thread had
+ * waked each other, and there is little to fill the next one with meanwhile. */
+static bool goes_by_ring(const struct mp_ledger *ledger, enum driver driver, uint64_t bytes)
+{
+    if (driver != DRIVER_THREAD || ledger->pump->ring == NULL) return false;
+    return bytes > SMALL_BLOCK || (ledger->flags & MP_OPEN_MANUAL) != 0;
+}
+
 void block_submit(struct mp_ledger *ledger, enum driver driver, unsigned flags)
 {
     struct pump *pump = ledger->pump;
@@ -88,7 +98,7 @@ void block_submit(struct mp_ledger *ledger, enum driver driver, unsigned flags)
     pump->flying = true;
     pump->flight.submitted_ns = now_ns(ledger);
     flight_pieces(pump, &ledger->tail, pump->flight.position, bytes);
-    if (driver == DRIVER_THREAD && pump->ring != NULL) {
+    if (goes_by_ring(ledger, driver, bytes)) {
         int result = env->ring_write(env->context, pump->ring, wal->file, pump->flight.pieces,
                                      pump->flight.piece_count, offset, pump->blocks_written);
 
