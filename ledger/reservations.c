@@ -147,7 +147,9 @@ void reservations_recycle(struct reservations *reservations, uint32_t slot)
 
 static mp_u128 *wide_at(const struct reservations *reservations, uint64_t index)
 {
-    return (mp_u128 *)reservations->wide.base + index;
+    mp_u128 *wide = (mp_u128 *)reservations->wide.base;
+
+    return wide + index;
 }
 
 mp_amount reservation_left(const struct reservations *reservations,

@@ -268,7 +268,7 @@ static mp_status merge_all(struct verifier *verifier)
     uint64_t room = max_u64(MERGE_MIN, ids->room / (count + 1));
     struct run *runs = calloc(count, sizeof *runs);
     struct run **heap = calloc(count, sizeof(struct run *));
-    struct entry *buffers = malloc(count * room * sizeof *buffers);
+    struct entry *buffers = calloc(count * room, sizeof *buffers);
     uint64_t offset = 0;
     mp_status status;
 

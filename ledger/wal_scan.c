@@ -83,7 +83,7 @@ static mp_status is_durable(struct wal_cursor *cursor, struct vouching *vouching
     vouching->mark = max_u64(vouching->mark, header->mark);
     for (unsigned hop = 0;
          hop < HOPS_MAX && vouching->mark < end && header->epoch > vouching->epoch; hop++) {
-        uint8_t page[PAGE_SIZE];
+        uint8_t page[PAGE_SIZE] = {0};
         const struct block_header *later = (const struct block_header *)page;
         uint64_t position;
         mp_status status = next_header(cursor, next, page, &position);

@@ -80,7 +80,7 @@ uint64_t sim_random(struct sim *sim, uint64_t limit);
 void sim_pass(struct sim *sim, uint64_t ns);
 
 /* How often an event was signalled since it was read last, as a read of an eventfd tells. */
-uint64_t sim_event_read(struct sim *sim, int event);
+uint64_t sim_event_read(struct sim *sim, int number);
 unsigned sim_events(const struct sim *sim); /* that are open */
 
 /* --- crashes --- */

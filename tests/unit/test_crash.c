@@ -159,7 +159,7 @@ static bool are_books_of(const mp_account rows[ROWS], uint32_t count, int batch)
     mp_account without[ROWS];
 
     if (is_book(rows, count, batch)) return true;
-    if (count == 0 || rows[count - 1].id != (mp_id)(100 + batch)) return false;
+    if (count == 0 || rows[count - 1].id != MP_U128(0, 100 + (uint64_t)batch)) return false;
     memcpy(without, rows, sizeof without);
     return is_book(without, count - 1, batch);
 }
