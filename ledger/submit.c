@@ -29,7 +29,7 @@ void helper_wake(struct mp_ledger *ledger)
 {
     struct pump *pump = ledger->pump;
 
-    if (!pump->has_helper || atomic_exchange(&pump->helper_asleep, 0) == 0) return;
+    if (atomic_exchange(&pump->helper_asleep, 0) == 0) return; /* awake, or there is none */
     __atomic_add_fetch(&pump->helper_word, 1, __ATOMIC_SEQ_CST);
     ledger->env->wake(ledger->env->context, &pump->helper_word, 1);
 }
