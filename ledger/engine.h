@@ -33,6 +33,7 @@ struct counters {
 
 struct pump;       /* step.c: queue, blocks, threads */
 struct checkpoint; /* checkpoint.h */
+struct id_feed;    /* id_feed.h */
 
 struct mp_ledger {
     const mp_env *env;
@@ -55,7 +56,8 @@ struct mp_ledger {
     char stop_message[512];
     struct pump *pump; /* writers only */
     struct checkpoint *checkpoint;
-    bool ids_loaded; /* readers: the id index is filled, at the first question that needs it */
+    struct id_feed *feed; /* while opening: where ids go */
+    bool ids_loaded;      /* readers: the id index is filled, at the first question that needs it */
     uint32_t refresh_word;       /* readers: futex for `refreshing` */
     _Atomic uint32_t refreshing; /* readers: claimed while a thread takes in what is new */
     mp_stats stats;              /* the writer's counters; read by relaxed loads */

@@ -1,6 +1,7 @@
 /* Opening and closing. */
 #include "checkpoint.h"
 #include "checkpoint_format.h"
+#include "id_feed.h"
 #include "page_cache.h"
 #include "pump.h"
 #include "replay.h"
@@ -72,13 +73,11 @@ static mp_status open_tables(struct mp_ledger *ledger, const mp_options *options
 
 static mp_status insert_id(void *context, const struct id_file_entry *entry)
 {
-    struct mp_ledger *ledger = context;
-
-    return replay_id(ledger, entry->hash, (enum id_tag)(entry->position_tag & 3),
-                     entry->position_tag & ~3ull);
+    return id_feed_put(context, entry->hash, (enum id_tag)(entry->position_tag & 3),
+                       entry->position_tag & ~3ull);
 }
 
-mp_status load_ids(struct mp_ledger *ledger, uint64_t before)
+static mp_status feed_segments(struct mp_ledger *ledger, uint64_t before, struct id_feed *feed)
 {
     mp_status status = MP_OK;
 
@@ -87,13 +86,43 @@ mp_status load_ids(struct mp_ledger *ledger, uint64_t before)
         bool whole = before > segment_base(ordinal) + segment_size(ordinal);
 
         status = MP_NOT_FOUND;
-        if (whole) status = ids_file_read(&ledger->wal, ordinal, insert_id, ledger);
+        if (whole) status = ids_file_read(&ledger->wal, ordinal, insert_id, feed);
         if (status == MP_NOT_FOUND) {
-            status =
-                ids_scan(&ledger->wal, ordinal, whole ? UINT64_MAX : before, insert_id, ledger);
+            status = ids_scan(&ledger->wal, ordinal, whole ? UINT64_MAX : before, insert_id, feed);
         }
     }
     return status;
+}
+
+static mp_status open_feed(struct mp_ledger *ledger, struct id_feed *feed)
+{
+    return id_feed_open(feed, &ledger->ids, ledger->env, (ledger->flags & MP_OPEN_MANUAL) == 0);
+}
+
+mp_status load_ids(struct mp_ledger *ledger, uint64_t before)
+{
+    struct id_feed feed;
+    mp_status status = open_feed(ledger, &feed);
+
+    if (status != MP_OK) return status;
+    return id_feed_close(&feed, feed_segments(ledger, before, &feed));
+}
+
+/* The tables as the newest checkpoint and the log behind it have them. */
+static mp_status replay_log(struct mp_ledger *ledger, const struct checkpoint_start *start)
+{
+    struct id_feed feed;
+    mp_status status = open_feed(ledger, &feed);
+
+    if (status != MP_OK) return status;
+    ledger->feed = &feed;
+    status = feed_segments(ledger, start->position, &feed);
+    if (status == MP_OK) {
+        status = wal_scan(&ledger->wal, start->position, start->prev_sum, start->sequence,
+                          UINT64_MAX, replay_block, ledger);
+    }
+    ledger->feed = NULL;
+    return id_feed_close(&feed, status);
 }
 
 static void sum_up_counters(struct mp_ledger *ledger, uint64_t began)
@@ -110,11 +139,7 @@ static mp_status open_for_writing(struct mp_ledger *ledger, const mp_options *op
     struct checkpoint_start start;
     mp_status status = checkpoint_load(ledger, &start);
 
-    if (status == MP_OK) status = load_ids(ledger, start.position);
-    if (status == MP_OK) {
-        status = wal_scan(&ledger->wal, start.position, start.prev_sum, start.sequence, UINT64_MAX,
-                          replay_block, ledger);
-    }
+    if (status == MP_OK) status = replay_log(ledger, &start);
     if (status == MP_OK) status = clock_check_opening(ledger);
     if (status == MP_OK) status = wal_settle(&ledger->wal, start.mark);
     if (status != MP_OK) return status;

@@ -1,8 +1,11 @@
 #include "replay.h"
 #include "block_walk.h"
+#include "id_feed.h"
 #include "pump.h"
 
 #include <inttypes.h>
+
+enum { AHEAD = 12 }; /* records between a prefetch and its use */
 
 /* Log position of the transfer that a reversal reverses; 0 = it is none. */
 static uint64_t record_original(const struct record_view *view)
@@ -25,10 +28,13 @@ static mp_status corrupt(const struct mp_ledger *ledger, uint64_t position, cons
 
 /* --- ids --- */
 
-mp_status replay_id(struct mp_ledger *ledger, uint64_t hash, enum id_tag tag, uint64_t position)
+static mp_status replay_id(struct mp_ledger *ledger, uint64_t hash, enum id_tag tag,
+                           uint64_t position)
 {
-    mp_status status = ids_prepare(&ledger->ids, 1);
+    mp_status status;
 
+    if (ledger->feed != NULL) return id_feed_put(ledger->feed, hash, tag, position);
+    status = ids_prepare(&ledger->ids, 1);
     if (status == MP_OK) ids_insert(&ledger->ids, hash, tag, position);
     return status;
 }
@@ -236,29 +242,47 @@ static mp_status replay_record(struct mp_ledger *ledger, const struct record_vie
     return status == MP_OK ? replay_ids(ledger, view) : status;
 }
 
-PREFETCHES void prefetch_page(const struct mp_ledger *ledger, const uint8_t *page, unsigned from)
+static unsigned page_end(const uint8_t *page)
 {
-    const struct page_trailer *trailer = (const struct page_trailer *)(page + PAGE_DATA);
+    return ((const struct page_trailer *)(page + PAGE_DATA))->units_used * UNIT_SIZE;
+}
 
-    for (unsigned at = from; at < trailer->units_used * UNIT_SIZE;) {
-        unsigned units = record_units(page + at);
-        uint32_t slots[2];
+/* Stands before a record of a block, some records ahead of the one that is applied. */
+struct ahead {
+    const uint8_t *page;
+    unsigned at, end;     /* in the page, bytes */
+    uint32_t pages_after; /* pages of the block behind this one */
+};
 
-        if (units == 0) return;
-        record_slots(page + at, slots);
-        for (int i = 0; i < 2; i++) {
-            if (slots[i] >= ledger->accounts.count) continue;
-            PREFETCH_WRITE(account_line(&ledger->accounts, slots[i]));
-            PREFETCH_WRITE(account_cold(&ledger->accounts, slots[i]));
-            PREFETCH_WRITE((uint8_t *)account_cold(&ledger->accounts, slots[i]) + 64);
-        }
-        if (page[at] == MP_RECORD_TRANSFER && (ledger->wal.write || ledger->ids_loaded)) {
-            mp_id id;
+static struct ahead ahead_begin(const struct block_view *block)
+{
+    return (struct ahead){.page = block->pages,
+                          .at = page_first(0),
+                          .end = page_end(block->pages),
+                          .pages_after = block->header->pages - 1};
+}
 
-            memcpy(&id, page + at + 8, sizeof id);
-            ids_prefetch(&ledger->ids, hash_of(ledger, id));
-        }
-        at += units * UNIT_SIZE;
+/* Brings in what the next record touches, and steps behind it. */
+PREFETCHES void ahead_step(struct ahead *ahead, const struct accounts *accounts)
+{
+    uint32_t slots[2];
+    unsigned units;
+
+    while (ahead->at >= ahead->end) {
+        if (ahead->pages_after == 0) return;
+        ahead->pages_after--;
+        ahead->page += PAGE_SIZE;
+        ahead->at = 0;
+        ahead->end = page_end(ahead->page);
+    }
+    units = record_units(ahead->page + ahead->at);
+    record_slots(ahead->page + ahead->at, slots);
+    ahead->at = units == 0 ? ahead->end : ahead->at + units * UNIT_SIZE;
+    for (int i = 0; i < 2; i++) {
+        if (slots[i] >= accounts->count) continue;
+        PREFETCH_WRITE(account_line(accounts, slots[i]));
+        PREFETCH_WRITE(account_cold(accounts, slots[i]));
+        PREFETCH_WRITE((uint8_t *)account_cold(accounts, slots[i]) + 64);
     }
 }
 
@@ -288,7 +312,7 @@ static uint64_t last_time(const struct mp_ledger *ledger, const struct record_vi
 }
 
 static mp_status replay_page(struct mp_ledger *ledger, const uint8_t *page, uint64_t position,
-                             unsigned at)
+                             unsigned at, struct ahead *ahead)
 {
     const struct page_trailer *trailer = (const struct page_trailer *)(page + PAGE_DATA);
 
@@ -296,6 +320,7 @@ static mp_status replay_page(struct mp_ledger *ledger, const uint8_t *page, uint
         struct record_view view;
         mp_status status;
 
+        ahead_step(ahead, &ledger->accounts);
         if (!record_view(page + at, position + at, trailer->time, &view)) {
             return corrupt(ledger, position + at, "is none");
         }
@@ -312,15 +337,15 @@ mp_status replay_block(void *context, const struct block_view *block)
 {
     struct mp_ledger *ledger = context;
     uint32_t pages = block->header->pages;
+    struct ahead ahead = ahead_begin(block);
 
-    prefetch_page(ledger, block->pages, page_first(0));
+    for (unsigned i = 0; i < AHEAD; i++) ahead_step(&ahead, &ledger->accounts);
     for (uint32_t number = 0; number < pages; number++) {
         const uint8_t *page = block->pages + (uint64_t)number * PAGE_SIZE;
         mp_status status;
 
-        if (number + 1 < pages) prefetch_page(ledger, page + PAGE_SIZE, 0);
         status = replay_page(ledger, page, block->position + (uint64_t)number * PAGE_SIZE,
-                             page_first(number));
+                             page_first(number), &ahead);
         if (status != MP_OK) return status;
     }
     ledger->newest.time = max_u64(ledger->newest.time, block->header->time);

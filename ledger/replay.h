@@ -5,10 +5,6 @@
 
 #include "engine.h"
 
-/* Enters an id; MP_LIMIT. */
-MP_MUST_USE mp_status replay_id(struct mp_ledger *ledger, uint64_t hash, enum id_tag tag,
-                                uint64_t position);
-
 /* A wal_block_fn; context: the ledger. Applies a block's records to accounts, jump pointers,
  * reservations, ids (writers) and globals; what a checkpoint holds already is skipped. MP_CORRUPT
  * when records contradict the tables, MP_LIMIT. */
