@@ -49,6 +49,19 @@ void accounts_close(struct accounts *accounts)
     arena_free(&accounts->chunks);
 }
 
+mp_status accounts_commit(struct accounts *accounts, uint64_t count)
+{
+    mp_status status = arena_commit(&accounts->lines, count * sizeof(struct account_line));
+
+    if (status == MP_OK)
+        status = arena_commit(&accounts->published, count * sizeof(struct account_published));
+    if (status == MP_OK)
+        status = arena_commit(&accounts->cold, count * sizeof(struct account_cold));
+    if (status == MP_OK)
+        status = arena_commit(&accounts->rest, count * sizeof(struct account_rest));
+    return status;
+}
+
 mp_status accounts_prepare(struct accounts *accounts, uint64_t more, uint64_t touched, bool large)
 {
     uint64_t count = accounts->count + more;
@@ -61,14 +74,7 @@ mp_status accounts_prepare(struct accounts *accounts, uint64_t more, uint64_t to
     }
     if (status == MP_OK && more > 0) {
         status = slot_table_prepare(&accounts->table, more);
-        if (status == MP_OK)
-            status = arena_commit(&accounts->lines, count * sizeof(struct account_line));
-        if (status == MP_OK)
-            status = arena_commit(&accounts->published, count * sizeof(struct account_published));
-        if (status == MP_OK)
-            status = arena_commit(&accounts->cold, count * sizeof(struct account_cold));
-        if (status == MP_OK)
-            status = arena_commit(&accounts->rest, count * sizeof(struct account_rest));
+        if (status == MP_OK) status = accounts_commit(accounts, count);
     }
     if (status == MP_OK && (large || accounts->near_wide)) {
         status = arena_commit(&accounts->wide, wide * sizeof(struct wide_sums));

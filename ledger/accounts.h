@@ -91,6 +91,8 @@ struct accounts {
 MP_MUST_USE mp_status accounts_open(struct accounts *accounts, struct memory *memory, uint64_t max,
                                     const uint64_t *hash_secret);
 void accounts_close(struct accounts *accounts);
+/* The memory of so many accounts, without the table that finds them. Safe from two threads. */
+MP_MUST_USE mp_status accounts_commit(struct accounts *accounts, uint64_t count);
 /* Room for `more` new accounts, for `touched` more digits, and for as many sums becoming wide when
  * amounts are `large` (2^48 or more) or some sum is near. MP_LIMIT. Between batches. */
 MP_MUST_USE mp_status accounts_prepare(struct accounts *accounts, uint64_t more, uint64_t touched,

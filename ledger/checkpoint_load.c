@@ -5,7 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { READ_AHEAD_CHUNKS = 16 };
+enum {
+    READ_AHEAD_CHUNKS = 16,
+    ITEMS_AHEAD = 16,          /* accounts between a prefetch and the insertion */
+    COMMIT_STEP = 1 << 15,     /* accounts whose memory a thread brings in at once */
+    COMMIT_FROM = COMMIT_STEP, /* accounts from which there is one */
+};
 
 /* A checkpoint being read. */
 struct loader {
@@ -17,6 +22,7 @@ struct loader {
     uint8_t *buffer; /* READ_AHEAD_CHUNKS chunks */
     bool ended;
     uint64_t accounts, reservations;
+    struct checkpoint_end end; /* of the last chunk, read before all; zero when it couldn't be */
 };
 
 static mp_status unsound(const struct loader *loader, const char *what)
@@ -96,26 +102,60 @@ static mp_status load_account(struct loader *loader, const struct account_item *
     return digits_load(accounts, slot, (const struct digit *)digits, item->digits);
 }
 
+/* Behind the account item at `at` and its digits; 0 when it goes beyond the payload. */
+static uint32_t item_end(const struct chunk_head *head, const uint8_t *payload, uint32_t at)
+{
+    struct account_item item;
+    uint64_t end = at + sizeof item;
+
+    if (end > head->bytes) return 0;
+    memcpy(&item, payload + at, sizeof item);
+    end += item.digits * sizeof(struct digit);
+    return item.digits > 64 || end > head->bytes ? 0 : (uint32_t)end;
+}
+
+static bool items_are_whole(const struct chunk_head *head, const uint8_t *payload)
+{
+    uint32_t at = 0;
+
+    for (uint32_t i = 0; i < head->count; i++) {
+        at = item_end(head, payload, at);
+        if (at == 0) return false;
+    }
+    return true;
+}
+
+/* Brings in where an account item's id will stand in the table. */
+PREFETCHES uint32_t prefetch_item(const struct accounts *accounts, const struct chunk_head *head,
+                                  const uint8_t *payload, uint32_t at)
+{
+    mp_id id;
+
+    memcpy(&id, payload + at + offsetof(struct account_item, id), sizeof id);
+    slot_table_prefetch(&accounts->table, id_hash(accounts->hash_secret, id));
+    return item_end(head, payload, at);
+}
+
 static mp_status load_accounts(struct loader *loader, const struct chunk_head *head,
                                const uint8_t *payload)
 {
     struct accounts *accounts = &loader->ledger->accounts;
-    uint32_t at = 0;
+    const uint32_t ahead_count = head->count < ITEMS_AHEAD ? head->count : ITEMS_AHEAD;
+    uint32_t at = 0, ahead = 0;
     mp_status status = accounts_prepare(accounts, head->count, head->count, true);
 
     if (status == MP_OK && head->first != accounts->count)
         return unsound(loader, "leaves out accounts");
+    if (!items_are_whole(head, payload)) return unsound(loader, "ends within an account");
+    for (uint32_t i = 0; i < ahead_count; i++)
+        ahead = prefetch_item(accounts, head, payload, ahead);
     for (uint32_t i = 0; i < head->count && status == MP_OK; i++) {
         struct account_item item;
 
-        if (at + sizeof item > head->bytes) return unsound(loader, "ends within an account");
+        if (i + ahead_count < head->count) ahead = prefetch_item(accounts, head, payload, ahead);
         memcpy(&item, payload + at, sizeof item);
-        at += (uint32_t)sizeof item;
-        if (item.digits > 64 || at + item.digits * sizeof(struct digit) > head->bytes) {
-            return unsound(loader, "ends within an account");
-        }
-        status = load_account(loader, &item, payload + at);
-        at += item.digits * (uint32_t)sizeof(struct digit);
+        status = load_account(loader, &item, payload + at + sizeof item);
+        at = item_end(head, payload, at);
     }
     loader->accounts += head->count;
     return status;
@@ -158,6 +198,52 @@ static mp_status load_reservations(struct loader *loader, const struct chunk_hea
     }
     loader->reservations += head->count;
     return status;
+}
+
+/* The last chunk, before its turn: a hint, so that whatever is wrong with it is left to load_end.
+ */
+static void read_end(struct loader *loader)
+{
+    const mp_env *env = loader->ledger->env;
+    int64_t size = env->file_size(env->context, loader->file);
+    struct chunk_head head;
+
+    if (size < 2 * (int64_t)CHUNK_BYTES || size % CHUNK_BYTES != 0) return;
+    if (env->file_read(env->context, loader->file, loader->buffer, CHUNK_BYTES,
+                       (uint64_t)size - CHUNK_BYTES) != CHUNK_BYTES)
+        return;
+    loader->chunks = (uint32_t)(size / CHUNK_BYTES - 1);
+    memcpy(&head, loader->buffer, sizeof head);
+    if (chunk_is_sound(loader, loader->buffer) && head.kind == CHUNK_END &&
+        head.bytes == sizeof loader->end)
+        memcpy(&loader->end, loader->buffer + sizeof head, sizeof loader->end);
+    loader->end.accounts = min_u64(loader->end.accounts, loader->ledger->accounts.max);
+    loader->chunks = 0;
+}
+
+/* A thread's work: the accounts' memory, ahead of the one that fills it. The last eighth of
+ * memory_max, where what is needed comes before what will be, is left to that one. */
+static void commit_ahead(void *argument)
+{
+    const struct loader *loader = argument;
+    struct mp_ledger *ledger = loader->ledger;
+    const uint64_t all = loader->end.accounts, room = ledger->memory.max / 8 * 7;
+    mp_status status = MP_OK;
+
+    for (uint64_t count = 0; count < all && status == MP_OK;) {
+        if (atomic_load(&ledger->memory.committed) > room) return;
+        count = min_u64(count + COMMIT_STEP, all);
+        status = accounts_commit(&ledger->accounts, count);
+    }
+}
+
+static bool commit_ahead_begin(struct loader *loader, uint64_t *thread)
+{
+    const mp_env *env = loader->ledger->env;
+
+    if ((loader->ledger->flags & MP_OPEN_MANUAL) != 0 || loader->end.accounts < COMMIT_FROM)
+        return false;
+    return env->thread_start(env->context, commit_ahead, loader, "micropay-memory", thread) >= 0;
 }
 
 static mp_status load_end(struct loader *loader, const struct chunk_head *head,
@@ -236,6 +322,24 @@ static mp_status reset(struct mp_ledger *ledger)
     return status;
 }
 
+/* With memory for all accounts ahead of them, as far as the last chunk tells. */
+static mp_status load_file_ahead(struct loader *loader)
+{
+    const mp_env *env = loader->ledger->env;
+    uint64_t thread = 0;
+    bool threaded;
+    mp_status status;
+
+    read_end(loader);
+    if (slot_table_prepare(&loader->ledger->accounts.table, loader->end.accounts) != MP_OK) {
+        /* Then it grows as accounts come, which needs less at once. */
+    }
+    threaded = commit_ahead_begin(loader, &thread);
+    status = load_file(loader);
+    if (threaded) env->thread_join(env->context, thread);
+    return status;
+}
+
 static mp_status load_number(struct mp_ledger *ledger, uint64_t number, uint8_t *buffer,
                              struct checkpoint_start *start)
 {
@@ -248,7 +352,7 @@ static mp_status load_number(struct mp_ledger *ledger, uint64_t number, uint8_t 
              number);
     loader.file = env->file_open(env->context, path, ledger->wal.direct ? MP_ENV_DIRECT : 0u);
     if (loader.file < 0) return unsound(&loader, "can't be opened");
-    status = load_file(&loader);
+    status = load_file_ahead(&loader);
     start->number = number;
     start->size = (uint64_t)loader.chunks * CHUNK_BYTES;
     env->file_close(env->context, loader.file);
