@@ -65,6 +65,11 @@ def test_usage_errors_have_status_2_and_name_the_fault(folder):
     assert "MICROPAY_NOW" in run("stats", "a", status=2, env={"MICROPAY_NOW": "soon"}).stderr
 
 
+def test_a_message_is_one_line_whatever_it_quotes(folder):
+    done = run("import", folder, "a\n\x1b[31mb", status=2)
+    assert done.stderr.splitlines()[0].startswith("micropay import: could not read 'a??[31mb': No such file")
+
+
 def test_a_ledger_that_is_not_there_has_status_3(folder):
     for verb, *arguments in (
         ["accounts"], ["balance", 1], ["statement", 1], ["transfers"], ["changes"], ["verify"], ["dump"], ["stats"],
