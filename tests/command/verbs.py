@@ -289,6 +289,7 @@ def test_verify_and_stats_tell_what_there_is(folder):
     assert "all invariants hold" in run("verify", folder).stdout
     stats = row("stats", folder)
     assert stats["accounts"] == 3 and stats["transfers"] == 2 and stats["reservations_open"] == 1
+    assert "id_entries" not in stats  # a look has no index of its own, and doesn't know the writer's
     assert re.fullmatch(r"[0-9a-f]{32}", stats["timeline"]) and stats["newest_ns"].isdigit()
     assert re.search(r"^accounts +3$", run("stats", folder).stdout, re.MULTILINE)
 
