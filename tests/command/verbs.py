@@ -294,6 +294,18 @@ def test_verify_and_stats_tell_what_there_is(folder):
     assert re.search(r"^accounts +3$", run("stats", folder).stdout, re.MULTILINE)
 
 
+def test_a_verification_that_could_not_end_proves_nothing(folder):
+    books = folder / "books"
+    run("init", books)
+    run("generate", "--movements", 400000, "-o", folder / "bank.csv")
+    run("import", books, folder / "bank.csv", "--create-accounts")
+    narrow = ["verify", books, "--memory-max", "1M", "--temporary"]  # needs temporary files
+    text = run(*narrow, folder / "none", status=3)
+    assert "NOT FINISHED" in text.stdout and "hold" not in text.stdout and "none/" in text.stderr, text
+    assert json.loads(run(*narrow, folder / "none", "--json", status=3).stdout)["complete"] is False
+    assert row(*narrow, folder)["complete"] is True
+
+
 def test_a_damaged_ledger_is_refused_and_verify_finds_it(folder):
     ledger(folder)
     for number in range(20):
