@@ -109,18 +109,14 @@ static enum exit_status with_file(struct import *import)
 
 enum exit_status verb_import(struct command *command)
 {
-    static const enum option of_transfers[] = {OPT_CREATE_ACCOUNTS, OPT_END};
     const char *file = command->arguments[1];
-    enum exit_status status = EXIT_DONE;
-
-    if (given(command, OPT_ACCOUNTS_FILE))
-        status = options_refused(command, of_transfers, "doesn't go with --accounts");
-    if (status != EXIT_DONE) return status;
     struct import *import = calloc(1, sizeof *import);
+    enum exit_status status;
+
     if (import == NULL) return no_memory(command);
     import->command = command;
     import->accounts = given(command, OPT_ACCOUNTS_FILE);
-    import->create_accounts = given(command, OPT_CREATE_ACCOUNTS);
+    import->create_accounts = given(command, OPT_CREATE_ACCOUNTS) && !import->accounts;
     import->by_batch = given(command, OPT_BATCH);
     if (!account_set_begin(&import->made)) {
         status = no_memory(command);

@@ -62,7 +62,6 @@ def test_usage_errors_have_status_2_and_name_the_fault(folder):
         (["accounts", "a", "1", "--code", "4"], "--code chooses rows: it doesn't go with ids"),
         (["accounts", "a", "add", "1", "--ledger", "1", "--code", "1", "--limit", "2"], "--limit chooses rows"),
         (["transfers", "a", "1", "--newest"], "--newest chooses rows: it doesn't go with ids"),
-        (["import", "a", "b", "--accounts", "--create-accounts"], "--create-accounts doesn't go with --accounts"),
     ):
         done = run(*arguments, status=2, cwd=folder)
         assert message in done.stderr, (arguments, done.stderr)
