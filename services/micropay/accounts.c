@@ -93,10 +93,14 @@ static enum exit_status list_some(struct command *command, mp_ledger *ledger,
 
 static enum exit_status list(struct command *command)
 {
+    static const enum option of_add[] = {OPT_ACCOUNT_FLAGS, OPT_TIMESTAMP, OPT_END};
     struct listing listing;
     mp_ledger *ledger;
-    enum exit_status status = session_open(command, MP_OPEN_READ, &ledger);
+    enum exit_status status = options_refused(command, of_add, "goes with 'add' alone");
 
+    if (status == EXIT_DONE && command->count > 1)
+        status = options_refused(command, options_choosing, "chooses rows: it doesn't go with ids");
+    if (status == EXIT_DONE) status = session_open(command, MP_OPEN_READ, &ledger);
     if (status != EXIT_DONE) return status;
     status = listing_begin(&listing, command);
     if (status == EXIT_DONE) {
@@ -162,9 +166,12 @@ static enum exit_status create(struct command *command, const mp_account *accoun
 static enum exit_status add(struct command *command)
 {
     static const enum option needed[] = {OPT_LEDGER, OPT_CODE, OPT_END};
+    static const enum option of_list[] = {OPT_FROM, OPT_TO, OPT_LIMIT, OPT_NEWEST, OPT_END};
     const unsigned first = 2; /* argument 0 is the directory, 1 is "add" */
     enum exit_status status = options_needed(command, needed);
 
+    if (status == EXIT_DONE)
+        status = options_refused(command, of_list, "chooses rows: it doesn't go with 'add'");
     if (status != EXIT_DONE) return status;
     if (command->count == first) return usage_error(command, "which account?");
     uint32_t count = command->count - first;

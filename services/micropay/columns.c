@@ -68,6 +68,8 @@ static const struct field *field_find(const struct field *fields, struct slice n
 bool columns_bind(struct columns *columns, const struct csv *csv, bool accounts, unsigned scale,
                   columns_unknown *unknown, void *user, char *why)
 {
+    bool known = false;
+
     *columns = (struct columns){.batch = -1, .flags = -1, .scale = scale};
     columns->event_bytes = accounts ? sizeof(mp_account) : sizeof(mp_transfer);
     for (unsigned i = 0; i < csv->count; i++) {
@@ -81,12 +83,18 @@ bool columns_bind(struct columns *columns, const struct csv *csv, bool accounts,
             return false;
         }
         columns->fields[i] = field_find(accounts ? account_fields : transfer_fields, name);
-        if (slice_is(name, "batch"))
-            columns->batch = (int)i;
-        else if (columns->fields[i] == NULL)
-            unknown(user, name);
+        if (slice_is(name, "batch")) columns->batch = (int)i;
         if (slice_is(name, "flags")) columns->flags = (int)i;
+        known = known || columns->fields[i] != NULL || columns->batch == (int)i;
     }
+    if (!known) {
+        snprintf(why, 160, "no column is a field of %s: is this a header, in UTF-8?",
+                 accounts ? "an account" : "a transfer");
+        return false;
+    }
+    for (unsigned i = 0; i < csv->count; i++)
+        if (columns->fields[i] == NULL && columns->batch != (int)i)
+            unknown(user, slice_trim(csv->fields[i]));
     return true;
 }
 

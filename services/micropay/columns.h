@@ -17,8 +17,8 @@ struct columns {
 /* Called for a column that is no field. */
 typedef void columns_unknown(void *user, struct slice name);
 
-/* Reads the header that the reader has just read. False if a column comes twice; `why` (160 bytes)
- * says which. */
+/* Reads the header that the reader has just read. False if a column comes twice or none is known;
+ * `why` (160 bytes) says so. */
 bool columns_bind(struct columns *columns, const struct csv *csv, bool accounts, unsigned scale,
                   columns_unknown *unknown, void *user, char *why);
 

@@ -96,6 +96,12 @@ enum exit_status argument_id(const struct command *command, unsigned index, mp_i
 /* Complains about options that a verb can't do without; ended by OPT_END. */
 enum exit_status options_needed(const struct command *command, const enum option *needed);
 
+/* Complains about options that make no sense as a verb is used here; ended by OPT_END. */
+enum exit_status options_refused(const struct command *command, const enum option *refused,
+                                 const char *why);
+/* Those that choose rows; for verbs that are given ids instead. */
+extern const enum option options_choosing[];
+
 void help_all(struct text *out);
 void help_verb(struct text *out, const struct verb *verb);
 

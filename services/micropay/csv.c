@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -20,8 +19,11 @@ bool csv_open(struct csv *csv, const char *path)
     int file = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
 
     *csv = (struct csv){.next_line = 1};
-    if (file >= 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode))
+    if (file >= 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode)) {
         csv->size = (uint64_t)status.st_size;
+        csv->device = status.st_dev;
+        csv->inode = status.st_ino;
+    }
     csv->file = file >= 0 ? gzdopen(file, "r") : NULL;
     csv->buffer = malloc(BUFFER);
     if (csv->file != NULL && csv->buffer != NULL) {
@@ -41,6 +43,11 @@ void csv_close(struct csv *csv)
 {
     (void)gzclose_r(csv->file);
     free(csv->buffer);
+}
+
+bool csv_reads(const struct csv *csv, const struct stat *status)
+{
+    return csv->inode != 0 && csv->device == status->st_dev && csv->inode == status->st_ino;
 }
 
 uint64_t csv_done(const struct csv *csv)
@@ -66,6 +73,8 @@ static bool fill(struct csv *csv)
     const char *message = gzerror(csv->file, &code);
     if (count < 0 ||
         code != Z_OK) { /* a cut-off gzip file ends with an error, not with a last row */
+        const char *words = strstr(message, ": "); /* behind zlib's "<fd:3>" */
+        if (*message == '<' && words != NULL) message = words + 2;
         csv->failed = true;
         snprintf(csv->why, sizeof csv->why, "%s", code == Z_ERRNO ? strerror(errno) : message);
     } else {

@@ -8,6 +8,7 @@
 #include "slice.h"
 
 #include <stdint.h>
+#include <sys/stat.h>
 
 enum {
     CSV_FIELDS_MAX = 64,
@@ -34,6 +35,8 @@ struct csv {
     size_t begin, end; /* what of the buffer isn't consumed */
     uint64_t next_line;
     uint64_t size; /* bytes of the file, 0 if not known */
+    dev_t device;  /* of a regular file, with its inode, which is never 0 */
+    ino_t inode;
     char delimiter;
     bool quoted; /* the row has quotes to take off */
     bool at_end; /* the file is read */
@@ -46,6 +49,8 @@ bool csv_open(struct csv *csv, const char *path);
 /* The next row; empty lines are passed over. The first row is the header: it fixes delimiter and
  * count of fields. */
 enum csv_outcome csv_next(struct csv *csv);
+/* Whether this is the file that is read. */
+bool csv_reads(const struct csv *csv, const struct stat *status);
 /* Bytes of the file read so far (of a compressed one, compressed). */
 uint64_t csv_done(const struct csv *csv);
 void csv_close(struct csv *csv);

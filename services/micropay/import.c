@@ -93,19 +93,18 @@ static enum exit_status import_rows(struct import *import)
     }
     double seconds = (double)progress_elapsed(&import->progress) / 1e9;
     progress_end(&import->progress);
-    return report_end(&import->report, seconds, status);
+    return report_summary(&import->report, seconds, status);
 }
 
 static enum exit_status with_file(struct import *import)
 {
     struct command *command = import->command;
-    enum exit_status status =
-        report_begin(&import->report, command, command->arguments[1], import->accounts);
+    enum exit_status status = report_begin(import);
 
-    if (status == EXIT_DONE) status = session_open(command, 0, &import->ledger);
     if (status != EXIT_DONE) return status;
-    status = import_rows(import);
-    return session_close(command, import->ledger, status);
+    status = session_open(command, 0, &import->ledger);
+    if (status == EXIT_DONE) status = session_close(command, import->ledger, import_rows(import));
+    return report_end(&import->report, status);
 }
 
 enum exit_status verb_import(struct command *command)

@@ -140,13 +140,16 @@ void send_finish(struct import *import);
 void send_end(struct import *import);
 
 /* import_report.c */
-enum exit_status report_begin(struct report *report, struct command *command, const char *file,
-                              bool accounts);
+/* Makes the file of results, with the CSV file open. */
+enum exit_status report_begin(struct import *import);
 /* Names a row that can't be read. */
 void report_unreadable(struct import *import, uint64_t line, const char *why);
 /* Counts and writes out an answered slot. */
 void report_slot(struct import *import, const struct slot *slot);
 /* The summary; returns how the import went. */
-enum exit_status report_end(struct report *report, double seconds, enum exit_status status);
+enum exit_status report_summary(const struct report *report, double seconds,
+                                enum exit_status status);
+/* Ends the file of results, whatever happened; EXIT_LEDGER if it isn't whole. */
+enum exit_status report_end(struct report *report, enum exit_status status);
 
 #endif

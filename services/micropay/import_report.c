@@ -6,19 +6,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { RESULT_OTHER = 2047 };
 
-enum exit_status report_begin(struct report *report, struct command *command, const char *file,
-                              bool accounts)
+enum exit_status report_begin(struct import *import)
 {
+    struct report *report = &import->report;
+    struct command *command = import->command;
     const char *path = command->values[OPT_RESULTS].text;
+    struct stat status;
 
-    *report = (struct report){.command = command, .file = file, .accounts = accounts};
+    *report = (struct report){
+        .command = command, .file = command->arguments[1], .accounts = import->accounts};
     if (!given(command, OPT_RESULTS)) return EXIT_DONE;
-    int results = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (results < 0) return usage_error(command, "could not write '%s': %s", path, strerror(errno));
+    /* what is there is cut off only when it is known not to be the file to read */
+    int results = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (results >= 0 && fstat(results, &status) == 0 && csv_reads(&import->csv, &status))
+        return usage_error(command, "--results %s would overwrite the file to import", path);
+    if (results < 0 || (ftruncate(results, 0) != 0 && errno != EINVAL)) /* a pipe isn't cut */
+        return usage_error(command, "could not write '%s': %s", path, strerror(errno));
     if (!text_begin(&report->results, results)) return no_memory(command);
     report->has_results = true;
     text_string(&report->results, "line,result,timestamp\n");
@@ -192,7 +200,8 @@ static void summary_table(const struct report *report, double seconds, double ra
     }
 }
 
-enum exit_status report_end(struct report *report, double seconds, enum exit_status status)
+enum exit_status report_summary(const struct report *report, double seconds,
+                                enum exit_status status)
 {
     double rate = (double)report->rows / seconds;
 
@@ -203,15 +212,23 @@ enum exit_status report_end(struct report *report, double seconds, enum exit_sta
         summary_json(report, seconds, rate);
     else
         summary_table(report, seconds, rate);
-    if (report->has_results) {
-        bool written = text_end(&report->results);
-        if (close(report->results.file) != 0) written = false;
-        if (!written) {
-            complain(report->command, "could not write all results: %s",
-                     strerror(report->results.error));
-            return EXIT_LEDGER;
-        }
-    }
     if (status == EXIT_DONE && report->refused + report->unreadable > 0) return EXIT_REFUSED;
     return status;
+}
+
+enum exit_status report_end(struct report *report, enum exit_status status)
+{
+    if (!report->has_results) return status;
+    bool written = text_end(&report->results);
+    int error = report->results.error;
+    if (close(report->results.file) != 0 && written) {
+        written = false;
+        error = errno;
+    }
+    if (written) return status;
+    complain(report->command,
+             "could not write all results to '%s': %s; what was booked is booked: run the same "
+             "again for the rest",
+             report->command->values[OPT_RESULTS].text, strerror(error));
+    return EXIT_LEDGER;
 }

@@ -2,6 +2,7 @@
 #include "command.h"
 #include "session.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,14 +10,17 @@
 
 void complain(const struct command *command, const char *format, ...)
 {
+    char line[8192]; /* a path has at most 4,096 bytes */
     va_list list;
 
-    fprintf(stderr, "micropay%s%s: ", command->verb != NULL ? " " : "",
-            command->verb != NULL ? command->verb->name : "");
     va_start(list, format);
-    vfprintf(stderr, format, list);
+    vsnprintf(line, sizeof line, format, list);
     va_end(list);
-    fputc('\n', stderr);
+    /* what is quoted from a file or a command line neither breaks the line nor steers a terminal */
+    for (char *c = line; *c != '\0'; c++)
+        if ((unsigned char)*c < ' ' || *c == '\x7f') *c = '?';
+    fprintf(stderr, "micropay%s%s: %s\n", command->verb != NULL ? " " : "",
+            command->verb != NULL ? command->verb->name : "", line);
 }
 
 enum exit_status usage_error(const struct command *command, const char *format, ...)
@@ -51,11 +55,23 @@ static enum exit_status run(struct command *command, int argc, char **argv)
     return status == EXIT_DONE ? command->verb->run(command) : status;
 }
 
+/* A standard stream that is closed stays useless: otherwise the next file that is opened, the
+ * ledger's among them, would take its number and get what is said there. */
+static bool keep_standard_streams(void)
+{
+    for (int file = STDIN_FILENO; file <= STDERR_FILENO; file++) {
+        int direction = file == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+        if (fcntl(file, F_GETFD) < 0 && open("/dev/null", direction) != file) return false;
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     static struct command command;
     enum exit_status status = EXIT_LEDGER;
 
+    if (!keep_standard_streams()) return (int)status;
     command.env = mp_env_posix();
     command.terminal = isatty(STDOUT_FILENO) == 1;
     command.arguments = calloc((size_t)argc + 1, sizeof *command.arguments);

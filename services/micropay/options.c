@@ -149,8 +149,8 @@ static enum exit_status finish(struct command *command)
     }
     if (command->verb == NULL || given(command, OPT_HELP)) return EXIT_DONE;
     if (command->count < command->verb->arguments_min)
-        return usage_error(command, "too few arguments: %s %s", command->verb->name,
-                           command->verb->usage);
+        return usage_error(command, "too few arguments: %s %.*s", command->verb->name,
+                           (int)strcspn(command->verb->usage, "\n"), command->verb->usage);
     if (command->count > command->verb->arguments_max)
         return usage_error(command, "'%s' is one argument too many",
                            command->arguments[command->verb->arguments_max]);
@@ -195,6 +195,19 @@ enum exit_status options_needed(const struct command *command, const enum option
             return usage_error(command, "--%s %s is missing", rows[*needed].spelling,
                                rows[*needed].argument);
     }
+    return EXIT_DONE;
+}
+
+const enum option options_choosing[] = {
+    OPT_LEDGER, OPT_CODE, OPT_USER_DATA_128, OPT_USER_DATA_64, OPT_USER_DATA_32,
+    OPT_FROM,   OPT_TO,   OPT_LIMIT,         OPT_NEWEST,       OPT_END};
+
+enum exit_status options_refused(const struct command *command, const enum option *refused,
+                                 const char *why)
+{
+    for (; *refused != OPT_END; refused++)
+        if (given(command, *refused))
+            return usage_error(command, "--%s %s", rows[*refused].spelling, why);
     return EXIT_DONE;
 }
 

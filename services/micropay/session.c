@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* The engine's time ends at 2^63 - 1: a ledger that has come so far takes nothing more. */
+#define NOW_MAX_NS (INT64_MAX - UINT64_C(1000000000))
+
 /* The one clock of a run whose time is given; a run opens one ledger. */
 static uint64_t still_ns;
 static mp_env still_env;
@@ -20,9 +23,10 @@ enum exit_status session_clock(struct command *command)
     mp_u128 number;
 
     if (now == NULL || *now == '\0') return EXIT_DONE;
-    if (!number_parse(slice_of(now), &number) || number >> 63 != 0)
-        return usage_error(
-            command, "MICROPAY_NOW is '%s': nanoseconds since 1970, below 2^63, are meant", now);
+    if (!number_parse(slice_of(now), &number) || number > NOW_MAX_NS)
+        return usage_error(command,
+                           "MICROPAY_NOW is '%s': nanoseconds since 1970, at most %llu, are meant",
+                           now, (unsigned long long)NOW_MAX_NS);
     still_ns = (uint64_t)number;
     still_env = *command->env;
     still_env.real_ns = still_clock;
@@ -52,6 +56,7 @@ static const char *advice(mp_status status)
     case MP_CLOCK: return "if the clock is right, say --accept-clock";
     case MP_FILESYSTEM: return "if you know better, say --force-fs";
     case MP_LIMIT: return "give it more by --memory-max";
+    case MP_NO_MEMORY: return "give it less by --memory-max, or raise the system's limit";
     case MP_DISK_FULL: return "make room on the disk, then run the same again";
     case MP_UNKNOWN:
     case MP_STOPPED:

@@ -25,8 +25,6 @@ static const struct counter counters[] = {
     {COUNTER(position)},
     {COUNTER(segments)},
     {COUNTER(log_bytes)},
-    {COUNTER(id_entries)},
-    {COUNTER(id_index_bytes)},
     {COUNTER(account_bytes)},
     {COUNTER(reservation_bytes)},
     {COUNTER(memory_bytes)},
@@ -78,8 +76,9 @@ static enum exit_status show_table(struct command *command, const mp_stats *stat
     table_cell(&table, "%s", timeline);
     table_end(&table);
     text_string(&command->out,
-                "\nWrites, waits and reads are counted by the process that has the ledger "
-                "open for writing, and known to it alone.\n");
+                "\nMemory, its limits, and opened_* are those of this look. The index of ids, and "
+                "what writes, waits\nand reads there were, the process that has the ledger open "
+                "for writing alone knows.\n");
     return EXIT_DONE;
 }
 

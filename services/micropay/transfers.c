@@ -87,8 +87,11 @@ enum exit_status verb_transfers(struct command *command)
 {
     struct listing listing = {.command = command};
     mp_ledger *ledger;
-    enum exit_status status = session_open(command, MP_OPEN_READ, &ledger);
+    enum exit_status status = EXIT_DONE;
 
+    if (command->count > 1)
+        status = options_refused(command, options_choosing, "chooses rows: it doesn't go with ids");
+    if (status == EXIT_DONE) status = session_open(command, MP_OPEN_READ, &ledger);
     if (status != EXIT_DONE) return status;
     if (!command->json && !table_begin(&listing.table, &command->out, columns))
         return session_close(command, ledger, no_memory(command));

@@ -284,7 +284,7 @@ const struct verb verbs[] = {
         .summary = "writes the posted movements as a journal",
         .usage = "DIR --format hledger",
         .more = "Accounts are called code-CODE:ID, commodities L and the ledger number; a debit "
-                "is positive.",
+                "is positive. --json changes nothing here; 'micropay dump' writes JSON.",
         .examples = "micropay export books --format hledger | hledger -f - balance",
         .options = OPTIONS(OPT_FORMAT),
         .arguments_min = 1,

@@ -26,10 +26,12 @@ static void on_progress(void *user, const mp_verify_report *report)
     progress_show(&run->progress, report->records, report->bytes_done, report->bytes_total);
 }
 
-static void show_json(struct command *command, const mp_verify_report *report, double seconds)
+static void show_json(struct command *command, const mp_verify_report *report, bool complete,
+                      double seconds)
 {
     struct json json = json_begin(&command->out);
 
+    json_bool(&json, "complete", complete);
     json_number(&json, "problems", report->problems);
     json_number(&json, "blocks", report->blocks);
     json_number(&json, "seals", report->seals);
@@ -56,7 +58,8 @@ static void line(struct command *command, const char *what, uint64_t count, cons
     text_format(&command->out, "  %-62s %14s %s\n", what, text, of);
 }
 
-static void show_table(struct command *command, const mp_verify_report *report, double seconds)
+static void show_table(struct command *command, const mp_verify_report *report, bool complete,
+                       double seconds)
 {
     struct text *out = &command->out;
 
@@ -74,7 +77,10 @@ static void show_table(struct command *command, const mp_verify_report *report, 
     line(command, "ids bound by refusals", report->bound_ids, "ids");
     line(command, "open reservations = pending sums", report->reservations_open, "open");
     line(command, "checkpoints against the log", report->checkpoints, "checkpoints");
-    text_format(out, "%s: ", report->problems == 0 ? "all invariants hold" : "PROBLEMS FOUND");
+    text_format(out, "%s: ",
+                report->problems > 0 ? "PROBLEMS FOUND"
+                : complete           ? "all invariants hold"
+                                     : "NOT FINISHED, so nothing is proven");
     text_number(out, report->problems);
     text_format(out, " problems, in %.2f s\n", seconds);
 }
@@ -95,9 +101,9 @@ enum exit_status verb_verify(struct command *command)
     if (status != MP_OK && report.records == 0)
         return session_failed(command, status, "could not verify the ledger in '%s'", directory);
     if (command->json)
-        show_json(command, &report, seconds);
+        show_json(command, &report, status == MP_OK, seconds);
     else
-        show_table(command, &report, seconds);
+        show_table(command, &report, status == MP_OK, seconds);
     if (status != MP_OK)
         return session_failed(command, status, "could not verify all of the ledger in '%s'",
                               directory);

@@ -58,11 +58,21 @@ def test_usage_errors_have_status_2_and_name_the_fault(folder):
         (["stats", "a", "--memory-max", "lots"], "--memory-max: 'lots'"),
         (["generate", "--movements", "0"], "--movements"),
         (["help", "frobnicate"], "'frobnicate'"),
+        (["accounts", "a", "--flags", "closed"], "--flags goes with 'add' alone"),
+        (["accounts", "a", "1", "--code", "4"], "--code chooses rows: it doesn't go with ids"),
+        (["accounts", "a", "add", "1", "--ledger", "1", "--code", "1", "--limit", "2"], "--limit chooses rows"),
+        (["transfers", "a", "1", "--newest"], "--newest chooses rows: it doesn't go with ids"),
     ):
         done = run(*arguments, status=2, cwd=folder)
         assert message in done.stderr, (arguments, done.stderr)
         assert done.stdout == "", arguments
-    assert "MICROPAY_NOW" in run("stats", "a", status=2, env={"MICROPAY_NOW": "soon"}).stderr
+    for now in ("soon", 2**63, 2**63 - 1):
+        assert "MICROPAY_NOW" in run("stats", "a", status=2, env={"MICROPAY_NOW": str(now)}).stderr
+
+
+def test_a_message_is_one_line_whatever_it_quotes(folder):
+    done = run("import", folder, "a\n\x1b[31mb", status=2)
+    assert done.stderr.splitlines()[0].startswith("micropay import: could not read 'a??[31mb': No such file")
 
 
 def test_a_ledger_that_is_not_there_has_status_3(folder):

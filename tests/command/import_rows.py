@@ -109,6 +109,34 @@ def test_a_column_that_means_nothing_is_named(folder):
     assert "column 'id' comes twice" in run("import", folder / "books", folder / "twice.csv", status=1).stderr
     (folder / "empty.csv").write_text("")
     assert "no header" in run("import", folder / "books", folder / "empty.csv", status=1).stderr
+    # a file that has no header, is in UTF-16, or is something else altogether
+    rows_ = HEADER + "100,1,2,5,1,1,\n"
+    for data in (b"100,1,2,5,1,3,\n101,1,2,5,1,3,\n", rows_.encode("utf-16"), b"\x00\x01\xff\x7fELF\n", b"id\tcode\n1\t1\n"):
+        (folder / "other.csv").write_bytes(data)
+        said = run("import", folder / "books", folder / "other.csv", status=1).stderr
+        assert "line 1: no column is a field of a transfer" in said or "comes twice" in said, said
+        assert len(said.splitlines()) == 1, said
+    assert "is a field of an account" in run("import", folder / "books", "-", "--accounts", data="amount\n", status=1).stderr
+
+
+def test_the_file_of_results_is_never_the_file_to_import(folder):
+    ledger(folder / "books")
+    path = folder / "rows.csv"
+    path.write_text(HEADER + "100,1,2,5,1,1,\n")
+    (folder / "same.csv").symlink_to(path)
+    for name in (path, folder / "same.csv"):
+        said = run("import", folder / "books", path, "--results", name, status=2).stderr
+        assert "would overwrite the file to import" in said, said
+    assert path.read_text() == HEADER + "100,1,2,5,1,1,\n" and booked(folder) == []
+    # nor does a longer one of an earlier run shine through, nor is a full disk a success
+    out = folder / "results.csv"
+    out.write_text("x" * 10000)
+    run("import", folder / "books", path, "--results", out)
+    assert names(out) == ["created"]
+    run("import", folder / "books", "-", "--results", out, data="no header\n", status=1)
+    assert out.read_text() == "line,result,timestamp\n"
+    said = run("import", folder / "books", path, "--results", "/dev/full", status=3).stderr
+    assert "'/dev/full': No space left on device" in said, said
 
 
 def test_refused_rows_have_a_result_each(folder):
@@ -264,7 +292,7 @@ def test_a_cut_off_file_is_no_complete_one(folder):
     whole = gzip.compress(text.encode())
     for part in (len(whole) // 2, len(whole) - 4):
         summary, said, found = load(folder, whole[:part], status=1, name="rows.csv.gz")
-        assert "unexpected end of file" in said, said
+        assert "unexpected end of file" in said and "<fd:" not in said, said
         assert summary["unreadable"] == 1
     amounts = {t["id"]: t["amount"] for t in rows("transfers", folder / "books")}
     assert all(int(amount) == 10**12 + int(number) - 100 for number, amount in amounts.items())

@@ -70,6 +70,20 @@ def test_readers_work_beside_a_writer(folder):
     assert row("verify", books)["problems"] == 0
 
 
+def test_nothing_said_ends_up_in_the_ledger_when_standard_streams_are_closed(folder):
+    books = ledger(folder / "books")
+    process = subprocess.Popen([cli.MICROPAY, "import", books, "-"], stdin=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: (os.close(1), os.close(2)))
+    wait_until_open(process, books)
+    assert [os.readlink(f"/proc/{process.pid}/fd/{number}") for number in (1, 2)] == ["/dev/null"] * 2
+    process.communicate("id\n0\nx\n")
+    assert process.returncode == 1
+    closed = subprocess.run([cli.MICROPAY, "accounts", books], stderr=subprocess.PIPE, text=True,
+                            preexec_fn=lambda: os.close(1))
+    assert closed.returncode == 3 and "standard output" in closed.stderr, closed
+    assert row("verify", books)["problems"] == 0
+
+
 def test_a_reader_beside_a_writer_sees_books_that_balance(folder):
     books = folder / "books"
     run("init", books)

@@ -289,8 +289,21 @@ def test_verify_and_stats_tell_what_there_is(folder):
     assert "all invariants hold" in run("verify", folder).stdout
     stats = row("stats", folder)
     assert stats["accounts"] == 3 and stats["transfers"] == 2 and stats["reservations_open"] == 1
+    assert "id_entries" not in stats  # a look has no index of its own, and doesn't know the writer's
     assert re.fullmatch(r"[0-9a-f]{32}", stats["timeline"]) and stats["newest_ns"].isdigit()
     assert re.search(r"^accounts +3$", run("stats", folder).stdout, re.MULTILINE)
+
+
+def test_a_verification_that_could_not_end_proves_nothing(folder):
+    books = folder / "books"
+    run("init", books)
+    run("generate", "--movements", 400000, "-o", folder / "bank.csv")
+    run("import", books, folder / "bank.csv", "--create-accounts")
+    narrow = ["verify", books, "--memory-max", "1M", "--temporary"]  # needs temporary files
+    text = run(*narrow, folder / "none", status=3)
+    assert "NOT FINISHED" in text.stdout and "hold" not in text.stdout and "none/" in text.stderr, text
+    assert json.loads(run(*narrow, folder / "none", "--json", status=3).stdout)["complete"] is False
+    assert row(*narrow, folder)["complete"] is True
 
 
 def test_a_damaged_ledger_is_refused_and_verify_finds_it(folder):
