@@ -122,6 +122,19 @@ int env_remove(void *context, const char *path)
 
 /* --- a file's life --- */
 
+/* A ledger's file is never what the process takes for standard input, output or error, even where
+ * it was started without them: what somebody prints would end in the ledger. */
+static int beyond_standard(int file)
+{
+    int other;
+
+    if (file < 0 || file > STDERR_FILENO) return file < 0 ? -errno : file;
+    other = fcntl(file, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (other < 0) other = -errno;
+    close(file);
+    return other;
+}
+
 int env_file_open(void *context, const char *path, unsigned flags)
 {
     int how = O_CLOEXEC | O_NOCTTY;
@@ -134,7 +147,7 @@ int env_file_open(void *context, const char *path, unsigned flags)
     do {
         file = open(path, how, 0640);
     } while (file < 0 && errno == EINTR);
-    return file >= 0 ? file : -errno;
+    return beyond_standard(file);
 }
 
 int env_file_close(void *context, int file)

@@ -151,6 +151,24 @@ Test(env, durable_writes_go_on_where_the_kernel_refuses_the_flag)
     write_and_read_back(true);
 }
 
+Test(env, a_file_never_takes_the_place_of_a_standard_stream)
+{
+    int status;
+    pid_t child = fork();
+
+    if (child == 0) {
+        const unsigned flags = MP_ENV_WRITE | MP_ENV_CREATE;
+
+        close(STDIN_FILENO);
+        close(STDOUT_FILENO);
+        close(STDERR_FILENO);
+        if (CALL(file_open, in("f"), flags) <= STDERR_FILENO) _exit(1);
+        _exit(fcntl(STDERR_FILENO, F_GETFD) == -1 ? 0 : 2); /* nor does it stay open there */
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    EXPECT(status, 0);
+}
+
 Test(env, a_write_to_a_file_open_for_reading_fails)
 {
     mp_env_piece piece = {"x", 1};
