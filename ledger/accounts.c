@@ -210,7 +210,8 @@ uint32_t accounts_find_shared(const struct accounts *accounts, mp_id id)
     for (;;) {
         uint64_t version = atomic_load_explicit(&accounts->table.version, memory_order_acquire);
         struct slot_probe probe;
-        uint32_t slot = slot_table_first_shared(&accounts->table, hash, &probe);
+        uint32_t slot = slot_table_first_shared(
+            &accounts->table, slot_table_home(&accounts->table, hash), hash, &probe);
 
         while (slot != SLOT_NONE) {
             if (slot < atomic_load_explicit(&accounts->published_count, memory_order_acquire) &&

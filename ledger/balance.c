@@ -61,17 +61,18 @@ static void read_together(const struct accounts *accounts, const mp_id *ids, uin
                           mp_balance *out, bool *found)
 {
     uint32_t published = atomic_load_explicit(&accounts->published_count, memory_order_acquire);
-    uint64_t hashes[TOGETHER];
+    uint64_t hashes[TOGETHER], homes[TOGETHER];
     uint32_t slots[TOGETHER];
 
     for (uint32_t i = 0; i < count; i++) {
         hashes[i] = id_hash(accounts->hash_secret, ids[i]);
-        slot_table_prefetch(&accounts->table, hashes[i]);
+        homes[i] = slot_table_home(&accounts->table, hashes[i]);
+        PREFETCH(slot_table_bucket(&accounts->table, homes[i]));
     }
     for (uint32_t i = 0; i < count; i++) {
         struct slot_probe probe;
 
-        slots[i] = slot_table_first_shared(&accounts->table, hashes[i], &probe);
+        slots[i] = slot_table_first_shared(&accounts->table, homes[i], hashes[i], &probe);
         if (slots[i] >= published)
             slots[i] = SLOT_NONE;
         else

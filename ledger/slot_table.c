@@ -172,20 +172,8 @@ uint32_t slot_table_next_shared(const struct slot_table *table, struct slot_prob
         }
         if (__atomic_load_n(bucket + SLOT_BUCKET - 1, __ATOMIC_RELAXED) == 0) return SLOT_NONE;
         probe->bucket++;
-        probe->left = (1u << SLOT_BUCKET) - 1;
+        probe->left = slot_table_match_shared(bucket + SLOT_BUCKET, probe->tag);
     }
-}
-
-uint32_t slot_table_first_shared(const struct slot_table *table, uint64_t hash,
-                                 struct slot_probe *probe)
-{
-    /* Read amid a change of the three, this home may be wrong, but its bucket exists. */
-    *probe = (struct slot_probe){
-        .bucket = slot_table_home(table, hash),
-        .tag = (uint32_t)(hash >> 32),
-        .left = (1u << SLOT_BUCKET) - 1,
-    };
-    return slot_table_next_shared(table, probe);
 }
 
 /* --- growth --- */

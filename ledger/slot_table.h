@@ -51,9 +51,10 @@ static inline void slot_table_prefetch(const struct slot_table *table, uint64_t 
 static inline uint32_t slot_table_first(const struct slot_table *table, uint64_t hash,
                                         struct slot_probe *probe);
 static inline uint32_t slot_table_next(const struct slot_table *table, struct slot_probe *probe);
-/* The same for readers on other threads (relaxed atomic loads). */
-uint32_t slot_table_first_shared(const struct slot_table *table, uint64_t hash,
-                                 struct slot_probe *probe);
+/* The same for readers on other threads (relaxed atomic loads). `home` as slot_table_home() has it;
+ * when that has changed meanwhile, what is there may be missed. */
+static inline uint32_t slot_table_first_shared(const struct slot_table *table, uint64_t home,
+                                               uint64_t hash, struct slot_probe *probe);
 uint32_t slot_table_next_shared(const struct slot_table *table, struct slot_probe *probe);
 /* Adds an entry for which room was prepared; slot < SLOT_NONE. What the writer did before is seen
  * by those who find it. */
@@ -102,6 +103,30 @@ __attribute__((always_inline)) static inline void slot_table_prefetch(
     const struct slot_table *table, uint64_t hash)
 {
     PREFETCH(slot_table_bucket(table, slot_table_home(table, hash)));
+}
+
+/* As slot_table_match, amid changes: what it tells is looked at once more. No branch depends on
+ * where in its bucket an entry stands. */
+static inline uint32_t slot_table_match_shared(const uint64_t *bucket, uint32_t tag)
+{
+    uint32_t mask = 0;
+
+    for (uint32_t i = 0; i < SLOT_BUCKET; i++)
+        mask |= (uint32_t)(__atomic_load_n(bucket + i, __ATOMIC_RELAXED) >> 32 == tag) << i;
+    return mask;
+}
+
+static inline uint32_t slot_table_first_shared(const struct slot_table *table, uint64_t home,
+                                               uint64_t hash, struct slot_probe *probe)
+{
+    uint32_t tag = (uint32_t)(hash >> 32);
+
+    *probe = (struct slot_probe){
+        .bucket = home,
+        .tag = tag,
+        .left = slot_table_match_shared(slot_table_bucket(table, home), tag),
+    };
+    return slot_table_next_shared(table, probe);
 }
 
 static inline uint32_t slot_table_next(const struct slot_table *table, struct slot_probe *probe)

@@ -34,7 +34,8 @@ static uint32_t find(uint64_t id, uint64_t *retried)
     for (;; ++*retried) {
         uint64_t version = atomic_load_explicit(&table.version, memory_order_acquire);
         struct slot_probe probe;
-        uint32_t slot = slot_table_first_shared(&table, hash_of(id), &probe);
+        uint32_t slot = slot_table_first_shared(&table, slot_table_home(&table, hash_of(id)),
+                                                hash_of(id), &probe);
 
         for (; slot != SLOT_NONE; slot = slot_table_next_shared(&table, &probe)) {
             CHECK(slot < SLOTS);

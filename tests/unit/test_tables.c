@@ -168,7 +168,8 @@ static bool table_has(uint64_t hash, uint32_t slot)
 {
     struct slot_probe probe, shared;
     uint32_t found = slot_table_first(&table, hash, &probe);
-    uint32_t found_shared = slot_table_first_shared(&table, hash, &shared);
+    uint32_t found_shared =
+        slot_table_first_shared(&table, slot_table_home(&table, hash), hash, &shared);
 
     for (;;) {
         cr_assert_eq(found, found_shared);
