@@ -109,11 +109,12 @@ static mp_status check_request(const struct mp_ledger *ledger, const mp_request 
 static mp_status push(struct mp_ledger *ledger, mp_request *request)
 {
     struct pump *pump = ledger->pump;
+    uint64_t outstanding = atomic_load(&pump->outstanding);
 
-    if (atomic_fetch_add(&pump->outstanding, 1) >= pump->outstanding_max) {
-        atomic_fetch_sub(&pump->outstanding, 1);
-        return MP_BUSY;
-    }
+    /* Counted only when there is room: those who find none wait for one that is. */
+    do {
+        if (outstanding >= pump->outstanding_max) return MP_BUSY;
+    } while (!atomic_compare_exchange_weak(&pump->outstanding, &outstanding, outstanding + 1));
     request->status = MP_OK;
     request->release_at = 0;
     __atomic_store_n(&request->state, REQUEST_SUBMITTED, __ATOMIC_RELAXED);
@@ -180,7 +181,9 @@ mp_status mp_wait(mp_ledger *ledger, mp_request *request)
     mp_status status = check_process(ledger);
 
     if (status != MP_OK) return status;
-    MP_ASSERT(pump != NULL && __atomic_load_n(&request->state, __ATOMIC_RELAXED) != REQUEST_NEW);
+    if (pump == NULL) return fail(MP_READ_ONLY, "the ledger was opened with MP_OPEN_READ");
+    if (__atomic_load_n(&request->state, __ATOMIC_RELAXED) == REQUEST_NEW)
+        return fail(MP_INVALID, "the request to wait for was never handed over by mp_submit");
     while (!mp_done(request)) {
         uint32_t seen = __atomic_load_n(&pump->completions, __ATOMIC_SEQ_CST);
 
