@@ -2,6 +2,7 @@
 #include "pump.h"
 #include "checkpoint.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 enum { RING_ENTRIES = 64 };
@@ -29,7 +30,8 @@ static void drive(struct mp_ledger *ledger)
     }
 }
 
-static void sleep_until(struct mp_ledger *ledger, uint64_t wake)
+/* `looked`: it has seen for itself that there is nothing to do; else another drives. */
+static void sleep_until(struct mp_ledger *ledger, uint64_t wake, bool looked)
 {
     struct pump *pump = ledger->pump;
     const mp_env *env = ledger->env;
@@ -37,7 +39,8 @@ static void sleep_until(struct mp_ledger *ledger, uint64_t wake)
     uint64_t now, timeout = UINT64_MAX;
 
     atomic_store(&pump->asleep, THREAD_IDLE);
-    if (!pump_stack_is_empty(pump) || read_ahead_is_done(pump) || atomic_load(&pump->ending) != 0) {
+    if (!looked || !pump_stack_is_empty(pump) || read_ahead_is_done(pump) ||
+        atomic_load(&pump->ending) != 0) {
         if (atomic_load(&pump->claimed) == 0) {
             atomic_store(&pump->asleep, THREAD_AWAKE);
             return;
@@ -64,18 +67,19 @@ static void thread_main(void *argument)
 
     for (;;) {
         uint64_t wake = UINT64_MAX;
-        bool idle = false;
+        bool idle = false, claimed;
 
-        atomic_store(&pump->timer_armed, 0);
-        if (pump_claim(pump)) {
+        atomic_store(&pump->timer, TIMER_NONE);
+        claimed = pump_claim(pump);
+        if (claimed) {
             drive(ledger);
             wake = pump_next_wake(ledger);
             idle = pump_is_idle(ledger) && (pump->sealed || atomic_load(&ledger->stopped) != 0);
-            if (wake != UINT64_MAX) atomic_store(&pump->timer_armed, 1);
+            atomic_store(&pump->timer, pump->sealed ? TIMER_LATE : TIMER_SEAL);
             pump_unclaim(ledger, DRIVER_THREAD);
         }
         if (atomic_load(&pump->ending) != 0 && (idle || pump_stack_is_empty(pump))) return;
-        sleep_until(ledger, wake);
+        sleep_until(ledger, wake, claimed);
     }
 }
 
@@ -104,8 +108,8 @@ bool helper_step(struct mp_ledger *ledger)
     bool worked = false;
     bool segments = false;
 
-    if (atomic_load(&ledger->stopped) != 0) return false;
-    worked |= read_ahead_step(ledger);
+    worked |= read_ahead_step(ledger); /* also after a stop: it would be asked for ever */
+    if (atomic_load(&ledger->stopped) != 0) return worked;
     if (wal_helper_step(&ledger->wal, ledger_mark(ledger), &segments) == MP_OK) {
         worked |= segments;
     } else {
@@ -214,6 +218,7 @@ static void finish(struct mp_ledger *ledger)
     }
     pump->last_activity = 0; /* seal at once */
     while (pump_step(ledger, DRIVER_THREAD) || read_ahead_step(ledger)) pump->last_activity = 0;
+    pthread_setcancelstate(pump->cancel_state, NULL);
 }
 
 mp_status pump_close(struct mp_ledger *ledger)

@@ -3,12 +3,19 @@
 #include "pump.h"
 #include "stats.h"
 
+#include <pthread.h>
+
 #define SEAL_AFTER  (10 * 1000000ull) /* ns without work */
 #define GUESS_AHEAD (60 * NS_PER_S)   /* a block's time is surely no later than this from now */
 
 static uint64_t now_ns(const struct mp_ledger *ledger)
 {
     return ledger->env->boot_ns(ledger->env->context);
+}
+
+static bool has_stopped(const struct mp_ledger *ledger)
+{
+    return atomic_load_explicit(&ledger->stopped, memory_order_relaxed) != 0;
 }
 
 /* --- the queue --- */
@@ -344,8 +351,7 @@ static bool fill(struct mp_ledger *ledger)
         enum admission admission = ASIDE;
         mp_status status;
 
-        if (request == NULL || atomic_load_explicit(&ledger->stopped, memory_order_relaxed) != 0)
-            break;
+        if (request == NULL || has_stopped(ledger)) break;
         if (resumes || !source_is_aside(pump, request)) admission = admit(ledger, request, &status);
         if (admission == LATER) break;
         worked = true;
@@ -363,7 +369,18 @@ static bool fill(struct mp_ledger *ledger)
         }
     }
     /* A stop is work too: those who wait must be told. */
-    return worked || atomic_load_explicit(&ledger->stopped, memory_order_relaxed) != 0;
+    return worked || has_stopped(ledger);
+}
+
+/* Opens a block that nobody waits for. None follows one that failed. */
+static bool open_block_alone(struct mp_ledger *ledger)
+{
+    mp_status status;
+
+    if (has_stopped(ledger)) return false;
+    status = open_block(ledger, 0);
+    if (status == MP_IO || status == MP_CORRUPT) pump_stop(ledger, status);
+    return status == MP_OK;
 }
 
 /* With nothing else to do: releases what has expired, in a block of its own. */
@@ -374,7 +391,7 @@ static bool expire(struct mp_ledger *ledger)
     uint64_t now = max_u64(ledger->env->real_ns(ledger->env->context), ledger->newest.time + 1);
 
     if (pump->applier.block.open || expiry_next(&ledger->reservations) > now) return false;
-    if (open_block(ledger, 0) != MP_OK) return false;
+    if (!open_block_alone(ledger)) return false;
     drop_empty_block(pump);
     return pump->applier.block.open;
 }
@@ -385,7 +402,10 @@ static bool seal(struct mp_ledger *ledger)
 
     if (pump->sealed || pump->flying || pump->applier.block.open || pump->queue != NULL)
         return false;
-    if (open_block(ledger, 0) != MP_OK) return false;
+    if (!open_block_alone(ledger)) {
+        pump->last_activity = now_ns(ledger); /* once more, but later */
+        return false;
+    }
     block_submit(ledger, DRIVER_CALLER, block_is_empty(&pump->applier.block) ? BLOCK_SEAL : 0);
     ledger->wal.identity.mark = ledger_mark(ledger);
     ledger->wal.identity.newest_time = ledger->wal.last_time;
@@ -403,8 +423,12 @@ bool pump_claim(struct pump *pump)
 {
     uint32_t free = 0;
 
-    return atomic_load_explicit(&pump->claimed, memory_order_relaxed) == 0 &&
-           atomic_compare_exchange_strong(&pump->claimed, &free, 1);
+    if (atomic_load(&pump->claimed) != 0 ||
+        !atomic_compare_exchange_strong(&pump->claimed, &free, 1)) {
+        return false;
+    }
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &pump->cancel_state);
+    return true;
 }
 
 bool pump_is_idle(const struct mp_ledger *ledger)
@@ -418,12 +442,19 @@ bool pump_is_idle(const struct mp_ledger *ledger)
 void pump_unclaim(struct mp_ledger *ledger, enum driver driver)
 {
     struct pump *pump = ledger->pump;
-    bool idle = pump_is_idle(ledger);
-    bool timer = !pump->sealed && atomic_load(&pump->timer_armed) == 0;
+    bool idle = pump_is_idle(ledger), sealed = pump->sealed;
+    int cancel_state = pump->cancel_state;
 
     atomic_store(&pump->claimed, 0);
-    if (driver == DRIVER_THREAD) return; /* the thread looks again by itself */
-    if (!idle || timer || !pump_stack_is_empty(pump)) thread_wake(ledger);
+    if (driver == DRIVER_CALLER) { /* the thread looks again by itself */
+        uint32_t timer = atomic_load(&pump->timer);
+
+        if (!idle || timer == TIMER_NONE || (timer == TIMER_LATE && !sealed) ||
+            !pump_stack_is_empty(pump)) {
+            thread_wake(ledger);
+        }
+    }
+    pthread_setcancelstate(cancel_state, NULL);
 }
 
 uint64_t pump_next_wake(struct mp_ledger *ledger)
@@ -432,6 +463,7 @@ uint64_t pump_next_wake(struct mp_ledger *ledger)
     uint64_t wake = pump->sealed ? UINT64_MAX : pump->last_activity + SEAL_AFTER;
     uint64_t expiry = expiry_next(&ledger->reservations);
 
+    if (has_stopped(ledger)) return UINT64_MAX;
     if (expiry != UINT64_MAX) {
         uint64_t real = ledger->env->real_ns(ledger->env->context);
         uint64_t boot = now_ns(ledger);
@@ -447,12 +479,12 @@ bool pump_step(struct mp_ledger *ledger, enum driver driver)
     struct block *block = &pump->applier.block;
     bool worked = false;
 
-    if (UNLIKELY(atomic_load_explicit(&ledger->stopped, memory_order_relaxed) != 0))
-        return release_unknown(ledger);
+    if (UNLIKELY(has_stopped(ledger))) return release_unknown(ledger);
     if (pump->flying) {
         if (driver == DRIVER_CALLER) return false;
         worked = flight_reap(ledger, 0);
         if (worked) release(ledger);
+        if (UNLIKELY(has_stopped(ledger))) return true;
     }
     worked |= take(pump);
     worked |= fill(ledger);
