@@ -71,7 +71,7 @@ mp_status accounts_prepare(struct accounts *accounts, uint64_t more, uint64_t to
 {
     uint64_t count = accounts->count + more;
     uint64_t wide = min_u64(accounts->wide_count + touched, count);
-    mp_status status = chunks_prepare(accounts, min_u64(touched, count));
+    mp_status status = chunks_prepare(accounts, min_u64(touched + accounts->waiting, count));
 
     if (count > accounts->max) {
         return fail(MP_LIMIT, "accounts_max is %u and %u accounts exist: no room for %zu more",

@@ -33,10 +33,12 @@ static unsigned chunk_class(unsigned count)
     return class;
 }
 
+/* Two steps each, and some more for the few that need more: those of 2^17 records and more. */
 mp_status chunks_prepare(struct accounts *accounts, uint64_t accounts_touched)
 {
-    return arena_commit(&accounts->chunks,
-                        (accounts->chunk_bytes_used + 2 * accounts_touched) * CHUNK_STEP);
+    uint64_t steps = 2 * accounts_touched + 32;
+
+    return arena_commit(&accounts->chunks, (accounts->chunk_bytes_used + steps) * CHUNK_STEP);
 }
 
 static uint32_t chunk_take(struct accounts *accounts, unsigned class)

@@ -137,17 +137,33 @@ static uint64_t expiries_bytes(const struct mp_ledger *ledger, uint64_t *most)
     return (*most + per_page - 1) / per_page * PAGE_SIZE;
 }
 
-/* Begins a block with room for `bytes` beside its expiries, and releases what has expired. */
-static mp_status open_block(struct mp_ledger *ledger, uint64_t bytes)
+/* Room in the tables for expiries and the batch behind them; where memory is short, for fewer
+ * expiries. */
+static mp_status prepare_expiries(struct mp_ledger *ledger, const struct demand *demand,
+                                  uint64_t *expiries)
+{
+    mp_status status = MP_OK;
+
+    for (; *expiries > 0; *expiries /= 2) {
+        status = ids_prepare(&ledger->ids, *expiries + demand->ids);
+        if (status == MP_OK) {
+            status = accounts_prepare(&ledger->accounts, 0, 2 * *expiries + demand->touched,
+                                      demand->large);
+        }
+        if (status != MP_LIMIT) break;
+    }
+    return status;
+}
+
+/* Begins a block with room for the batch and the expiries before it, and releases what has expired.
+ */
+static mp_status open_block(struct mp_ledger *ledger, const struct demand *demand, uint64_t bytes)
 {
     struct pump *pump = ledger->pump;
     struct applier *applier = &pump->applier;
     uint64_t expiries, position;
     uint64_t needed = PAGE_SIZE + bytes + expiries_bytes(ledger, &expiries);
-    mp_status status = ids_prepare(&ledger->ids, expiries);
-
-    if (status == MP_OK && expiries > 0)
-        status = accounts_prepare(&ledger->accounts, 0, 2 * expiries, false);
+    mp_status status = prepare_expiries(ledger, demand, &expiries);
 
     needed = min_u64(needed, BLOCK_MAX);
     if (status != MP_OK) return status;
@@ -156,7 +172,7 @@ static mp_status open_block(struct mp_ledger *ledger, uint64_t bytes)
     block_begin(&applier->block, applier->tail, position,
                 min_u64(wal_room(&ledger->wal), BLOCK_MAX), clock_block_time(ledger),
                 ledger->wal.sequence);
-    if (expiries > 0) apply_expiries(applier);
+    if (expiries > 0) apply_expiries(applier, (uint32_t)expiries);
     return MP_OK;
 }
 
@@ -247,7 +263,7 @@ static enum admission make_room(struct mp_ledger *ledger, const struct demand *d
         block->open = false;
     }
     *status = wal_can_accept(&ledger->wal, (block->open ? block_bytes(block) : PAGE_SIZE) + bytes);
-    if (*status == MP_OK && !block->open) *status = open_block(ledger, bytes);
+    if (*status == MP_OK && !block->open) *status = open_block(ledger, demand, bytes);
     return ADMITTED;
 }
 
@@ -375,10 +391,11 @@ static bool fill(struct mp_ledger *ledger)
 /* Opens a block that nobody waits for. None follows one that failed. */
 static bool open_block_alone(struct mp_ledger *ledger)
 {
+    const struct demand nothing = {0};
     mp_status status;
 
     if (has_stopped(ledger)) return false;
-    status = open_block(ledger, 0);
+    status = open_block(ledger, &nothing, 0);
     if (status == MP_IO || status == MP_CORRUPT) pump_stop(ledger, status);
     return status == MP_OK;
 }
