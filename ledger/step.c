@@ -5,8 +5,9 @@
 
 #include <pthread.h>
 
-#define SEAL_AFTER  (10 * 1000000ull) /* ns without work */
-#define GUESS_AHEAD (60 * NS_PER_S)   /* a block's time is surely no later than this from now */
+#define TIME_LAST   (TIME_MAX - 60 * NS_PER_S) /* of a block: its events' times come behind it */
+#define SEAL_AFTER  (10 * 1000000ull)          /* ns without work */
+#define GUESS_AHEAD (60 * NS_PER_S) /* a block's time is surely no later than this from now */
 
 static uint64_t now_ns(const struct mp_ledger *ledger)
 {
@@ -161,17 +162,17 @@ static mp_status open_block(struct mp_ledger *ledger, const struct demand *deman
 {
     struct pump *pump = ledger->pump;
     struct applier *applier = &pump->applier;
-    uint64_t expiries, position;
+    uint64_t expiries, position, time = clock_block_time(ledger);
     uint64_t needed = PAGE_SIZE + bytes + expiries_bytes(ledger, &expiries);
     mp_status status = prepare_expiries(ledger, demand, &expiries);
 
     needed = min_u64(needed, BLOCK_MAX);
     if (status != MP_OK) return status;
+    if (time > TIME_LAST) return fail(MP_CLOCK, "the clock stands at the end of all times");
     status = wal_place(&ledger->wal, needed, &position);
     if (status != MP_OK) return status;
     block_begin(&applier->block, applier->tail, position,
-                min_u64(wal_room(&ledger->wal), BLOCK_MAX), clock_block_time(ledger),
-                ledger->wal.sequence);
+                min_u64(wal_room(&ledger->wal), BLOCK_MAX), time, ledger->wal.sequence);
     if (expiries > 0) apply_expiries(applier, (uint32_t)expiries);
     return MP_OK;
 }

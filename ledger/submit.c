@@ -169,8 +169,10 @@ static mp_status tell_refusal(const struct mp_ledger *ledger, mp_status status)
     const char *advice = status == MP_DISK_FULL ? "; free some space, then send it again"
                          : status == MP_LIMIT   ? "; raise the limit when opening"
                                                 : "";
+    const char *what = status == MP_CLOCK ? "the clock stands at the end of all times: set it right"
+                                          : mp_status_text(status);
 
-    return fail(status, "%s: %s%s", ledger->wal.directory, mp_status_text(status), advice);
+    return fail(status, "%s: %s%s", ledger->wal.directory, what, advice);
 }
 
 mp_status mp_wait(mp_ledger *ledger, mp_request *request)

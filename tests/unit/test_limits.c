@@ -323,6 +323,24 @@ Test(limits, of_memory_that_make_no_sense_are_refused_at_once)
     must(open_bank());
 }
 
+Test(limits, of_time_refuses_what_comes_at_its_end)
+{
+    uint64_t now = sim_settings(sim)->real_ns;
+
+    must(pay(1, 1, 0));
+    must(mp_close(ledger));
+    options.flags |= MP_OPEN_ACCEPT_CLOCK;
+    sim_settings(sim)->real_ns = UINT64_MAX / 2;
+    must(open_bank());
+    cr_assert_eq(pay(2, 5, 0), MP_CLOCK);
+    cr_assert_not_null(strstr(mp_last_error(), "clock"), "%s", mp_last_error());
+    cr_assert_not(exists(2));
+    must(mp_close(ledger));
+    sim_settings(sim)->real_ns = now;
+    must(open_bank());
+    must(pay(2, 5, 0));
+}
+
 Test(limits, requests_that_make_no_sense_are_refused_before_they_are_queued)
 {
     mp_transfer event = payment(1);
