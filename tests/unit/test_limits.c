@@ -323,6 +323,56 @@ Test(limits, of_memory_that_make_no_sense_are_refused_at_once)
     must(open_bank());
 }
 
+Test(limits, of_checkpoints_is_two_also_when_one_has_failed)
+{
+    char names[1024];
+
+    options.checkpoint_after = 1;
+    reopen();
+    for (unsigned i = 0; i < 6; i++) {
+        if (i == 3) {
+            sim_fault(sim, &(struct sim_fault){.operations = SIM_RENAME,
+                                               .path = "bank/checkpoint/*",
+                                               .times = 1,
+                                               .error = -5});
+        }
+        for (unsigned j = 1; j <= 3; j++) must(pay(MP_U128(5 + 10 * i + j, 1), MP_BATCH_MAX, 0));
+        idle();
+        sim_pass(sim, UINT64_C(11000000000)); /* one that failed is tried again later */
+    }
+    cr_assert_eq(sim_faults_struck(sim), 1);
+    cr_assert_eq(sim_list(sim, "bank/checkpoint", names, sizeof names), 2, "%s, ...", names);
+}
+
+/* A reservation falls due when nobody calls, and its block would be the first of a segment. */
+Test(limits, of_a_segment_is_told_to_ledger_mp_or_the_ledger_stops)
+{
+    static mp_transfer events[MP_BATCH_MAX];
+    const uint64_t near =
+        14 * MIB - MIB / 2; /* too near to the end, 16 MiB, for so many expiries */
+    mp_status status = MP_OK;
+
+    for (uint32_t i = 0; i < MP_BATCH_MAX; i++) {
+        events[i] = payment(MP_U128(1, i + 1));
+        events[i].flags = MP_TRANSFER_PENDING;
+        events[i].timeout = 1000;
+    }
+    must(mp_create_transfers(ledger, events, MP_BATCH_MAX, results));
+    for (uint64_t id = 1; stats().position < near; id += 1000) must(pay(MP_U128(2, id), 1000, 0));
+    idle();
+    sim_fault(sim, &(struct sim_fault){
+                       .operations = SIM_WRITE, .path = "bank/ledger.mp", .times = 1, .error = -5});
+    sim_pass(sim, UINT64_C(1001000000000));
+    for (unsigned i = 0; i < 10 && status == MP_OK; i++) status = mp_step(ledger, NULL);
+    cr_assert_eq(sim_faults_struck(sim), 1);
+    cr_assert_eq(status, MP_STOPPED);
+    cr_assert_not_null(strstr(mp_last_error(), "ledger.mp"), "%s", mp_last_error());
+    cr_assert_eq(mp_close(ledger), MP_STOPPED);
+    must(open_bank());
+    idle();
+    cr_assert_eq(stats().reservations_open, 0);
+}
+
 Test(limits, of_time_refuses_what_comes_at_its_end)
 {
     uint64_t now = sim_settings(sim)->real_ns;
