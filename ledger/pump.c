@@ -30,8 +30,7 @@ static void drive(struct mp_ledger *ledger)
     }
 }
 
-/* `looked`: it has seen for itself that there is nothing to do; else another drives. */
-static void sleep_until(struct mp_ledger *ledger, uint64_t wake, bool looked)
+static void sleep_until(struct mp_ledger *ledger, uint64_t wake)
 {
     struct pump *pump = ledger->pump;
     const mp_env *env = ledger->env;
@@ -39,12 +38,12 @@ static void sleep_until(struct mp_ledger *ledger, uint64_t wake, bool looked)
     uint64_t now, timeout = UINT64_MAX;
 
     atomic_store(&pump->asleep, THREAD_IDLE);
-    if (!looked || !pump_stack_is_empty(pump) || read_ahead_is_done(pump) ||
-        atomic_load(&pump->ending) != 0) {
-        if (atomic_load(&pump->claimed) == 0) {
-            atomic_store(&pump->asleep, THREAD_AWAKE);
-            return;
-        }
+    if (atomic_load(&pump->wanted) != 0 ||
+        ((!pump_stack_is_empty(pump) || read_ahead_is_done(pump) ||
+          atomic_load(&pump->ending) != 0) &&
+         atomic_load(&pump->claimed) == 0)) {
+        atomic_store(&pump->asleep, THREAD_AWAKE);
+        return;
     }
     if (wake != UINT64_MAX) {
         now = env->boot_ns(env->context);
@@ -66,20 +65,20 @@ static void thread_main(void *argument)
     struct pump *pump = ledger->pump;
 
     for (;;) {
-        uint64_t wake = UINT64_MAX;
-        bool idle = false, claimed;
+        uint64_t wake = ledger->env->boot_ns(ledger->env->context) + SEAL_AFTER;
+        bool idle = false;
 
-        atomic_store(&pump->timer, TIMER_NONE);
-        claimed = pump_claim(pump);
-        if (claimed) {
+        atomic_store(&pump->wanted, 0);
+        if (pump_claim(pump)) {
             drive(ledger);
             wake = pump_next_wake(ledger);
             idle = pump_is_idle(ledger) && (pump->sealed || atomic_load(&ledger->stopped) != 0);
-            atomic_store(&pump->timer, pump->sealed ? TIMER_LATE : TIMER_SEAL);
+            atomic_store(&pump->sleeps_long, pump->sealed);
             pump_unclaim(ledger, DRIVER_THREAD);
         }
         if (atomic_load(&pump->ending) != 0 && (idle || pump_stack_is_empty(pump))) return;
-        sleep_until(ledger, wake, claimed);
+        sleep_until(ledger, wake);
+        atomic_store(&pump->sleeps_long, 0);
     }
 }
 

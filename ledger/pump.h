@@ -21,12 +21,7 @@ enum thread_sleep {
         2, /* waits for the disk with the pump claimed: new requests should wake it */
 };
 
-/* When it wakes by itself: `timer`. */
-enum thread_timer {
-    TIMER_NONE = 0, /* not known: it hasn't looked, since another drove */
-    TIMER_SEAL = 1, /* soon, to seal */
-    TIMER_LATE = 2, /* for the next expiry, or never */
-};
+#define SEAL_AFTER (10 * 1000000ull) /* ns without work */
 
 /* Who drives. */
 enum driver {
@@ -83,7 +78,10 @@ struct pump {
     mp_env_ring *ring;       /* NULL = none: blocking writes */
     uint32_t wake_word;      /* futex when there is no ring */
     _Atomic uint32_t asleep; /* the thread sleeps (or is about to): wake it */
-    _Atomic uint32_t timer;  /* enum thread_timer */
+    _Atomic uint32_t wanted; /* somebody waked it, perhaps before it slept */
+    /* It has seen that all is sealed, and wakes by itself for the next expiry, or never; else
+     * within SEAL_AFTER. */
+    _Atomic uint32_t sleeps_long;
     _Atomic uint32_t ending;
     bool has_thread;
     uint64_t thread;

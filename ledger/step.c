@@ -6,7 +6,6 @@
 #include <pthread.h>
 
 #define TIME_LAST   (TIME_MAX - 60 * NS_PER_S) /* of a block: its events' times come behind it */
-#define SEAL_AFTER  (10 * 1000000ull)          /* ns without work */
 #define GUESS_AHEAD (60 * NS_PER_S) /* a block's time is surely no later than this from now */
 
 static uint64_t now_ns(const struct mp_ledger *ledger)
@@ -465,12 +464,9 @@ void pump_unclaim(struct mp_ledger *ledger, enum driver driver)
 
     atomic_store(&pump->claimed, 0);
     if (driver == DRIVER_CALLER) { /* the thread looks again by itself */
-        uint32_t timer = atomic_load(&pump->timer);
+        bool must_seal = !sealed && atomic_load(&pump->sleeps_long) != 0;
 
-        if (!idle || timer == TIMER_NONE || (timer == TIMER_LATE && !sealed) ||
-            !pump_stack_is_empty(pump)) {
-            thread_wake(ledger);
-        }
+        if (!idle || must_seal || !pump_stack_is_empty(pump)) thread_wake(ledger);
     }
     pthread_setcancelstate(cancel_state, NULL);
 }

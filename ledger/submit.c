@@ -16,6 +16,7 @@ void thread_wake(struct mp_ledger *ledger)
 {
     struct pump *pump = ledger->pump;
 
+    atomic_store(&pump->wanted, 1);
     if (atomic_exchange(&pump->asleep, 0) == 0) return;
     if (pump->ring != NULL) {
         ledger->env->ring_wake(ledger->env->context, pump->ring);
