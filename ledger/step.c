@@ -5,8 +5,8 @@
 
 #include <pthread.h>
 
-#define TIME_LAST   (TIME_MAX - 60 * NS_PER_S) /* of a block: its events' times come behind it */
-#define GUESS_AHEAD (60 * NS_PER_S) /* a block's time is surely no later than this from now */
+#define TIME_LAST   (TIME_MAX - NS_PER_S) /* of a block: its events' times come behind it */
+#define GUESS_AHEAD (60 * NS_PER_S)       /* a block's time is surely no later than this from now */
 
 static uint64_t now_ns(const struct mp_ledger *ledger)
 {
