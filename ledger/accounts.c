@@ -1,5 +1,10 @@
 #include "accounts.h"
 
+#include <sched.h>
+
+/* Of a reader, before it lets a writer go on that was interrupted amid a change. */
+enum { SPINS = 64 };
+
 mp_status accounts_open(struct accounts *accounts, struct memory *memory, uint64_t max,
                         const uint64_t *hash_secret)
 {
@@ -66,7 +71,7 @@ mp_status accounts_prepare(struct accounts *accounts, uint64_t more, uint64_t to
 {
     uint64_t count = accounts->count + more;
     uint64_t wide = min_u64(accounts->wide_count + touched, count);
-    mp_status status = chunks_prepare(accounts, min_u64(touched, count));
+    mp_status status = chunks_prepare(accounts, min_u64(touched + accounts->waiting, count));
 
     if (count > accounts->max) {
         return fail(MP_LIMIT, "accounts_max is %u and %u accounts exist: no room for %zu more",
@@ -207,7 +212,7 @@ uint32_t accounts_find_shared(const struct accounts *accounts, mp_id id)
 {
     uint64_t hash = id_hash(accounts->hash_secret, id);
 
-    for (;;) {
+    for (unsigned tries = 0;; tries++) {
         uint64_t version = atomic_load_explicit(&accounts->table.version, memory_order_acquire);
         struct slot_probe probe;
         uint32_t slot = slot_table_first_shared(
@@ -225,6 +230,7 @@ uint32_t accounts_find_shared(const struct accounts *accounts, mp_id id)
             atomic_load_explicit(&accounts->table.version, memory_order_relaxed) == version) {
             return SLOT_NONE;
         }
+        if (tries >= SPINS) sched_yield();
     }
 }
 
@@ -233,9 +239,10 @@ bool account_read(const struct accounts *accounts, uint32_t slot, struct account
     const struct account_published *published = account_published(accounts, slot);
     uint64_t words[8], sums[2 * SUMS];
 
-    for (;;) {
+    for (unsigned tries = 0;; tries++) {
         uint64_t head = atomic_load_explicit(&published->words[0], memory_order_acquire);
 
+        if (UNLIKELY(tries >= SPINS)) sched_yield();
         if ((head & 1) != 0) continue; /* being written: nanoseconds */
         words[0] = head;
         for (int i = 1; i < 8; i++)

@@ -81,9 +81,10 @@ struct accounts {
     uint32_t count; /* created, undecided ones included */
     uint32_t max;
     uint32_t wide_count;
-    bool near_wide;                   /* some sum is 2^62 or more */
-    uint32_t chunk_bytes_used;        /* of chunks, in 48-byte steps */
-    uint32_t chunk_free[8];           /* free lists by size class, + 1; 0 = none */
+    bool near_wide;            /* some sum is 2^62 or more */
+    uint32_t chunk_bytes_used; /* of chunks, in 48-byte steps */
+    uint32_t chunk_free[8];    /* free lists by size class, + 1; 0 = none */
+    uint64_t waiting; /* accounts' records in the open block: their digits come when it is closed */
     _Atomic uint32_t published_count; /* accounts that readers may see */
     _Atomic uint64_t publications;    /* odd while a block is being published */
 };

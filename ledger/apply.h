@@ -81,8 +81,8 @@ void apply_transfers(struct applier *applier, const mp_transfer *events, uint32_
                      mp_result_sums *sums);
 void apply_updates(struct applier *applier, const mp_account_update *events, uint32_t count,
                    uint64_t time, mp_result *results);
-/* Releases what has expired at the block's time, at most EXPIRIES_MAX; returns how many. */
-uint32_t apply_expiries(struct applier *applier);
+/* Releases what has expired at the block's time, at most `most`; returns how many. */
+uint32_t apply_expiries(struct applier *applier, uint32_t most);
 void apply_input_position(struct applier *applier, uint64_t source, uint64_t position);
 
 /* Events that refer to a reservation. */

@@ -37,9 +37,11 @@ static inline uint32_t chain_enter(struct chain *chain, uint32_t i, bool linked)
     return chain->broken ? LINKED_EVENT_FAILED : 0;
 }
 
-static void chain_break(struct chain *chain, uint32_t i)
+static void chain_break(struct chain *chain, uint32_t i, struct outcome *outcome)
 {
     chain_undo(chain->applier);
+    /* Of an `exists` within the chain: the original is gone, and its sequence another's to come. */
+    if (outcome->sequence >= chain->applier->block.sequence) outcome->sequence = 0;
     for (uint32_t j = chain->start; j < i; j++) {
         chain->results[j].result = LINKED_EVENT_FAILED;
         chain->results[j].sequence = 0;
@@ -49,10 +51,11 @@ static void chain_break(struct chain *chain, uint32_t i)
 }
 
 /* After event i: breaks the chain if it was refused, ends it if it is the last. */
-static inline void chain_leave(struct chain *chain, uint32_t i, bool linked, uint32_t code)
+static inline void chain_leave(struct chain *chain, uint32_t i, bool linked,
+                               struct outcome *outcome)
 {
     if (LIKELY(!chain->active)) return;
-    if (code != MP_CREATED && !chain->broken) chain_break(chain, i);
+    if (outcome->code != MP_CREATED && !chain->broken) chain_break(chain, i, outcome);
     if (!linked || i == chain->count - 1) {
         if (!chain->broken) chain_commit(chain->applier);
         chain->active = false;
@@ -123,7 +126,7 @@ void apply_accounts(struct applier *applier, const mp_account *events, uint32_t 
         struct outcome outcome = refused(chain_enter(&chain, i, linked));
 
         if (outcome.code == 0) outcome = apply_account(applier, &events[i], time + i);
-        chain_leave(&chain, i, linked, outcome.code);
+        chain_leave(&chain, i, linked, &outcome);
         result_write(&results[i], &outcome, time + i);
     }
     batch_end(applier, count);
@@ -160,7 +163,7 @@ void apply_transfers(struct applier *applier, const mp_transfer *events, uint32_
             prefetch_reservation(applier, &events[i + AHEAD / 2]);
         if (sums != NULL) applier->sums = &sums[i];
         if (LIKELY(judged)) outcome = apply_transfer(applier, &events[i], time + i, &hints[i]);
-        chain_leave(&chain, i, linked, outcome.code);
+        chain_leave(&chain, i, linked, &outcome);
         if (UNLIKELY(outcome.code != MP_CREATED) && judged &&
             mp_transfer_result_binds(outcome.code)) {
             apply_bound_id(applier, events[i].id, hints[i].hash, outcome.code, time + i);
@@ -182,7 +185,7 @@ void apply_updates(struct applier *applier, const mp_account_update *events, uin
         bool judged = outcome.code == 0;
 
         if (judged) outcome = apply_update(applier, &events[i], time + i);
-        chain_leave(&chain, i, linked, outcome.code);
+        chain_leave(&chain, i, linked, &outcome);
         if (outcome.code != MP_CREATED && judged && mp_transfer_result_binds(outcome.code)) {
             apply_bound_id(applier, events[i].id,
                            id_hash(applier->ledger->accounts.hash_secret, events[i].id),

@@ -351,13 +351,13 @@ struct outcome apply_increase(struct applier *applier, const mp_transfer *event,
 
 /* --- expiries --- */
 
-uint32_t apply_expiries(struct applier *applier)
+uint32_t apply_expiries(struct applier *applier, uint32_t most)
 {
     struct reservations *reservations = &applier->ledger->reservations;
     uint64_t now = applier->block.time;
     uint32_t count = 0;
 
-    while (count < EXPIRIES_MAX) {
+    while (count < most) {
         uint32_t slot = expiry_due(reservations, now);
         const struct reservation *reservation;
         struct pending_target target;

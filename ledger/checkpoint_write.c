@@ -317,6 +317,19 @@ static bool take_slice(struct mp_ledger *ledger)
     return true;
 }
 
+/* Of those in the directory the two newest stay. A failed attempt has left a gap in the numbers. */
+static void remove_older(struct mp_ledger *ledger)
+{
+    char path[PATH_MAX_BYTES];
+    uint64_t numbers[8];
+    unsigned count = checkpoint_numbers(ledger, numbers);
+
+    for (unsigned i = 2; i < count; i++) {
+        path_of(ledger, numbers[i], "", path);
+        ledger->env->remove(ledger->env->context, path);
+    }
+}
+
 /* The mark has passed E: the checkpoint gets its name, the last but one goes. */
 static bool finish(struct mp_ledger *ledger)
 {
@@ -332,10 +345,7 @@ static bool finish(struct mp_ledger *ledger)
     if (env->rename(env->context, temporary, path) < 0 ||
         env->dir_sync(env->context, directory) < 0)
         return false;
-    if (checkpoint->number > 2) {
-        path_of(ledger, checkpoint->number - 2, "", path);
-        env->remove(env->context, path);
-    }
+    remove_older(ledger);
     checkpoint->size = (uint64_t)checkpoint->chunks * CHUNK_BYTES;
     atomic_store_explicit(&checkpoint->position, checkpoint->start, memory_order_relaxed);
     atomic_fetch_add(&checkpoint->finished, 1);

@@ -60,7 +60,11 @@ struct mp_ledger {
     bool ids_loaded;      /* readers: the id index is filled, at the first question that needs it */
     uint32_t refresh_word;       /* readers: futex for `refreshing` */
     _Atomic uint32_t refreshing; /* readers: claimed while a thread takes in what is new */
-    mp_stats stats;              /* the writer's counters; read by relaxed loads */
+    int refresh_cancel_state;    /* of that thread, before */
+    /* Readers: where the log ended and how often ledger.mp had been written when nobody wrote, and
+     * nothing behind it told of damage. */
+    uint64_t looked_end, looked_written;
+    mp_stats stats; /* the writer's counters; read by relaxed loads */
 };
 
 static inline mp_status check_process(const mp_ledger *ledger)

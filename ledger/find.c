@@ -4,6 +4,8 @@
 #include "replay.h"
 #include "stats.h"
 
+#include <pthread.h>
+
 /* --- readers: one thread at a time takes in what is new --- */
 
 static void reader_claim(struct mp_ledger *ledger)
@@ -15,13 +17,17 @@ static void reader_claim(struct mp_ledger *ledger)
         ledger->env->wait(ledger->env->context, &ledger->refresh_word,
                           __atomic_load_n(&ledger->refresh_word, __ATOMIC_SEQ_CST), 1000000);
     }
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &ledger->refresh_cancel_state);
 }
 
 static void reader_unclaim(struct mp_ledger *ledger)
 {
+    int cancel_state = ledger->refresh_cancel_state;
+
     atomic_store(&ledger->refreshing, 0);
     __atomic_add_fetch(&ledger->refresh_word, 1, __ATOMIC_SEQ_CST);
     ledger->env->wake(ledger->env->context, &ledger->refresh_word, INT32_MAX);
+    pthread_setcancelstate(cancel_state, NULL);
 }
 
 mp_status mp_refresh(mp_ledger *ledger)
@@ -31,8 +37,7 @@ mp_status mp_refresh(mp_ledger *ledger)
 
     if (status != MP_OK || ledger->pump != NULL) return status;
     reader_claim(ledger);
-    status = wal_scan_reader(wal, wal->end, wal->prev_sum, wal->sequence, replay_block_published,
-                             ledger);
+    status = read_on(ledger, 0, replay_block_published);
     atomic_store(&ledger->sequence, wal->sequence - 1);
     atomic_store_explicit(&ledger->mark, wal->end, memory_order_release);
     stats_refresh(ledger);

@@ -151,20 +151,42 @@ static mp_status open_for_writing(struct mp_ledger *ledger, const mp_options *op
 }
 
 /* A log that ends where something acknowledged is damaged must not pass for a shorter one. Beside a
- * writer, or one that came and went meanwhile, nothing can be said. */
-static mp_status check_end_for_reading(struct mp_ledger *ledger, uint64_t mark)
+ * writer nothing can be said. Nor when one that has gone meanwhile wrote on: then there is more to
+ * be scanned. */
+static mp_status scan_for_reading(struct mp_ledger *ledger, uint64_t mark, uint64_t written,
+                                  wal_block_fn fn)
+{
+    struct wal *wal = &ledger->wal;
+    mp_status status;
+
+    for (bool again = false;; again = true) {
+        uint64_t end = wal->end;
+
+        status = wal_scan_reader(wal, wal->end, wal->prev_sum, wal->sequence, fn, ledger);
+        if (status != MP_OK) return status;
+        if (again && wal->end == end) return wal_check_end_near(wal, mark); /* says it once more */
+        if (wal_writer_alive(wal)) return MP_OK;
+        status = wal_check_end_near(wal, mark);
+        if (status == MP_OK) {
+            ledger->looked_end = wal->end;
+            ledger->looked_written = written;
+        }
+        if (status != MP_CORRUPT) return status;
+    }
+}
+
+mp_status read_on(struct mp_ledger *ledger, uint64_t mark, wal_block_fn fn)
 {
     struct wal *wal = &ledger->wal;
     struct ledger_slot slot;
-    mp_status status, read;
+    mp_status status = ledger_file_read(wal->env, wal->directory, &slot);
 
-    if (wal_writer_alive(wal)) return MP_OK;
-    status = wal_check_end_near(wal, mark);
-    if (status != MP_CORRUPT) return status;
-    read = ledger_file_read(wal->env, wal->directory, &slot);
-    if (read != MP_OK) return read;
-    if (slot.epoch != wal->identity.epoch || wal_writer_alive(wal)) return MP_OK;
-    return wal_check_end_near(wal, mark); /* says what was found once more */
+    if (status != MP_OK) return status;
+    if (ledger->looked_written == slot.written && ledger->looked_end == wal->end &&
+        !wal_writer_alive(wal)) {
+        return MP_OK; /* nobody has been there since */
+    }
+    return scan_for_reading(ledger, mark, slot.written, fn);
 }
 
 static mp_status open_for_reading(struct mp_ledger *ledger)
@@ -172,11 +194,10 @@ static mp_status open_for_reading(struct mp_ledger *ledger)
     struct checkpoint_start start;
     mp_status status = checkpoint_load(ledger, &start);
 
-    if (status == MP_OK) {
-        status = wal_scan_reader(&ledger->wal, start.position, start.prev_sum, start.sequence,
-                                 replay_block, ledger);
-    }
-    if (status == MP_OK) status = check_end_for_reading(ledger, start.mark);
+    ledger->wal.end = start.position;
+    ledger->wal.prev_sum = start.prev_sum;
+    ledger->wal.sequence = start.sequence;
+    if (status == MP_OK) status = read_on(ledger, start.mark, replay_block);
     if (status != MP_OK) return status;
     replay_publish_all(ledger);
     sum_up_counters(ledger, ledger->stats.opened_ns);

@@ -33,10 +33,12 @@ static unsigned chunk_class(unsigned count)
     return class;
 }
 
+/* Two steps each, and some more for the few that need more: those of 2^17 records and more. */
 mp_status chunks_prepare(struct accounts *accounts, uint64_t accounts_touched)
 {
-    return arena_commit(&accounts->chunks,
-                        (accounts->chunk_bytes_used + 2 * accounts_touched) * CHUNK_STEP);
+    uint64_t steps = 2 * accounts_touched + 32;
+
+    return arena_commit(&accounts->chunks, (accounts->chunk_bytes_used + steps) * CHUNK_STEP);
 }
 
 static uint32_t chunk_take(struct accounts *accounts, unsigned class)
@@ -148,6 +150,7 @@ mp_status digits_load(struct accounts *accounts, uint32_t slot, const struct dig
         count <= DIGITS_INLINE ? 0 : (count - DIGITS_INLINE + step - 1) / step * step;
     unsigned at_hand = count - overflow;
     struct digit *chunk;
+    mp_status status;
 
     if (count > 64)
         return fail(MP_CORRUPT, "an account has %u jump pointers, more than its records can need",
@@ -157,6 +160,8 @@ mp_status digits_load(struct accounts *accounts, uint32_t slot, const struct dig
     memset(cold->digits, 0, sizeof cold->digits);
     memcpy(cold->digits, digits, at_hand * sizeof *digits);
     if (overflow == 0) return MP_OK;
+    status = chunks_prepare(accounts, 0);
+    if (status != MP_OK) return status;
     cold->chunk = chunk_take(accounts, chunk_class(overflow));
     chunk = chunk_at(accounts, cold->chunk);
     for (unsigned i = 0; i < overflow; i++) chunk[i] = digits[count - 1 - i];

@@ -192,8 +192,10 @@ mp_status demand_prepare(struct applier *applier, const struct demand *demand)
 {
     struct mp_ledger *ledger = applier->ledger;
     uint64_t undo = demand->undo == 0 ? 0 : (demand->undo * 2 + 1) * UNDO_PER_EVENT;
-    mp_status status =
-        accounts_prepare(&ledger->accounts, demand->accounts, demand->touched, demand->large);
+    mp_status status;
+
+    ledger->accounts.waiting = applier->block.open ? 2 * (uint64_t)applier->block.count : 0;
+    status = accounts_prepare(&ledger->accounts, demand->accounts, demand->touched, demand->large);
 
     if (status == MP_OK) status = ids_prepare(&ledger->ids, demand->ids);
     if (status == MP_OK && (demand->reservations > 0 || demand->increases)) {

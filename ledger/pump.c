@@ -2,6 +2,7 @@
 #include "pump.h"
 #include "checkpoint.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 enum { RING_ENTRIES = 64 };
@@ -37,11 +38,12 @@ static void sleep_until(struct mp_ledger *ledger, uint64_t wake)
     uint64_t now, timeout = UINT64_MAX;
 
     atomic_store(&pump->asleep, THREAD_IDLE);
-    if (!pump_stack_is_empty(pump) || read_ahead_is_done(pump) || atomic_load(&pump->ending) != 0) {
-        if (atomic_load(&pump->claimed) == 0) {
-            atomic_store(&pump->asleep, THREAD_AWAKE);
-            return;
-        }
+    if (atomic_load(&pump->wanted) != 0 ||
+        ((!pump_stack_is_empty(pump) || read_ahead_is_done(pump) ||
+          atomic_load(&pump->ending) != 0) &&
+         atomic_load(&pump->claimed) == 0)) {
+        atomic_store(&pump->asleep, THREAD_AWAKE);
+        return;
     }
     if (wake != UINT64_MAX) {
         now = env->boot_ns(env->context);
@@ -63,19 +65,20 @@ static void thread_main(void *argument)
     struct pump *pump = ledger->pump;
 
     for (;;) {
-        uint64_t wake = UINT64_MAX;
+        uint64_t wake = ledger->env->boot_ns(ledger->env->context) + SEAL_AFTER;
         bool idle = false;
 
-        atomic_store(&pump->timer_armed, 0);
+        atomic_store(&pump->wanted, 0);
         if (pump_claim(pump)) {
             drive(ledger);
             wake = pump_next_wake(ledger);
             idle = pump_is_idle(ledger) && (pump->sealed || atomic_load(&ledger->stopped) != 0);
-            if (wake != UINT64_MAX) atomic_store(&pump->timer_armed, 1);
+            atomic_store(&pump->sleeps_long, pump->sealed);
             pump_unclaim(ledger, DRIVER_THREAD);
         }
         if (atomic_load(&pump->ending) != 0 && (idle || pump_stack_is_empty(pump))) return;
         sleep_until(ledger, wake);
+        atomic_store(&pump->sleeps_long, 0);
     }
 }
 
@@ -104,8 +107,8 @@ bool helper_step(struct mp_ledger *ledger)
     bool worked = false;
     bool segments = false;
 
-    if (atomic_load(&ledger->stopped) != 0) return false;
-    worked |= read_ahead_step(ledger);
+    worked |= read_ahead_step(ledger); /* also after a stop: it would be asked for ever */
+    if (atomic_load(&ledger->stopped) != 0) return worked;
     if (wal_helper_step(&ledger->wal, ledger_mark(ledger), &segments) == MP_OK) {
         worked |= segments;
     } else {
@@ -214,6 +217,7 @@ static void finish(struct mp_ledger *ledger)
     }
     pump->last_activity = 0; /* seal at once */
     while (pump_step(ledger, DRIVER_THREAD) || read_ahead_step(ledger)) pump->last_activity = 0;
+    pthread_setcancelstate(pump->cancel_state, NULL);
 }
 
 mp_status pump_close(struct mp_ledger *ledger)

@@ -21,6 +21,8 @@ enum thread_sleep {
         2, /* waits for the disk with the pump claimed: new requests should wake it */
 };
 
+#define SEAL_AFTER (10 * 1000000ull) /* ns without work */
+
 /* Who drives. */
 enum driver {
     DRIVER_CALLER, /* writes by blocking pwrite, reads no disk, touches no ring */
@@ -40,6 +42,7 @@ struct pump {
     _Atomic int event_file;                            /* of mp_eventfd, -1 = none */
 
     /* the rest belongs to whoever has claimed it */
+    int cancel_state; /* of that thread, before: no thread ends with the pump claimed */
     mp_request *queue, **queue_end; /* taken, not yet applied */
     mp_request *aside, **aside_end; /* wait for records from disk, or behind such of their source */
     mp_request *applied, **applied_end; /* applied, not yet released */
@@ -72,10 +75,13 @@ struct pump {
     bool sealed;            /* the log's last block is a seal, or there is none */
 
     /* the thread */
-    mp_env_ring *ring;            /* NULL = none: blocking writes */
-    uint32_t wake_word;           /* futex when there is no ring */
-    _Atomic uint32_t asleep;      /* the thread sleeps (or is about to): wake it */
-    _Atomic uint32_t timer_armed; /* it will wake by itself to seal */
+    mp_env_ring *ring;       /* NULL = none: blocking writes */
+    uint32_t wake_word;      /* futex when there is no ring */
+    _Atomic uint32_t asleep; /* the thread sleeps (or is about to): wake it */
+    _Atomic uint32_t wanted; /* somebody waked it, perhaps before it slept */
+    /* It has seen that all is sealed, and wakes by itself for the next expiry, or never; else
+     * within SEAL_AFTER. */
+    _Atomic uint32_t sleeps_long;
     _Atomic uint32_t ending;
     bool has_thread;
     uint64_t thread;

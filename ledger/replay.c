@@ -396,10 +396,14 @@ mp_status replay_block_published(void *context, const struct block_view *block)
 {
     struct mp_ledger *ledger = context;
     struct accounts *accounts = &ledger->accounts;
+    struct counters counters = ledger->counters;
     mp_status status = replay_block(context, block);
     uint64_t publications = atomic_load_explicit(&accounts->publications, memory_order_relaxed);
 
-    if (status != MP_OK) return status;
+    if (status != MP_OK) {
+        ledger->counters = counters; /* it comes again; the rest is passed over then */
+        return status;
+    }
     atomic_store_explicit(&accounts->publications, publications + 1, memory_order_relaxed);
     atomic_thread_fence(memory_order_release);
     for (uint32_t number = 0; number < block->header->pages; number++) {

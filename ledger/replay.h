@@ -14,6 +14,10 @@ mp_status replay_block_published(void *context, const struct block_view *block);
 /* Publishes all accounts as they stand; nobody reads yet. */
 void replay_publish_all(struct mp_ledger *ledger);
 
+/* Readers: takes in what is known to be durable from wal->end on. MP_CORRUPT when nobody writes and
+ * what lies behind, or `mark` (0 = none), tells that something acknowledged is damaged there. */
+MP_MUST_USE mp_status read_on(struct mp_ledger *ledger, uint64_t mark, wal_block_fn fn);
+
 /* Fills the id index with what lies before a log position, from the ids files or the segments
  * themselves. */
 MP_MUST_USE mp_status load_ids(struct mp_ledger *ledger, uint64_t before);

@@ -330,11 +330,11 @@ mp_status mp_statement_next(mp_statement *statement, mp_statement_row *rows, uin
 static mp_status open_rows(mp_ledger *ledger, const mp_account_filter *filter, uint32_t *count,
                            mp_statement **out)
 {
-    mp_status status = MP_OK;
+    mp_status status = check_process(ledger);
 
     *count = 0;
     *out = NULL;
-    if (filter->limit != 0 && makes_sense(filter))
+    if (status == MP_OK && filter->limit != 0 && makes_sense(filter))
         status = mp_statement_open(ledger, filter, 0, 0, out);
     return status == MP_NOT_FOUND ? MP_OK : status;
 }

@@ -3,12 +3,19 @@
 #include "pump.h"
 #include "stats.h"
 
-#define SEAL_AFTER  (10 * 1000000ull) /* ns without work */
-#define GUESS_AHEAD (60 * NS_PER_S)   /* a block's time is surely no later than this from now */
+#include <pthread.h>
+
+#define TIME_LAST   (TIME_MAX - NS_PER_S) /* of a block: its events' times come behind it */
+#define GUESS_AHEAD (60 * NS_PER_S)       /* a block's time is surely no later than this from now */
 
 static uint64_t now_ns(const struct mp_ledger *ledger)
 {
     return ledger->env->boot_ns(ledger->env->context);
+}
+
+static bool has_stopped(const struct mp_ledger *ledger)
+{
+    return atomic_load_explicit(&ledger->stopped, memory_order_relaxed) != 0;
 }
 
 /* --- the queue --- */
@@ -130,26 +137,42 @@ static uint64_t expiries_bytes(const struct mp_ledger *ledger, uint64_t *most)
     return (*most + per_page - 1) / per_page * PAGE_SIZE;
 }
 
-/* Begins a block with room for `bytes` beside its expiries, and releases what has expired. */
-static mp_status open_block(struct mp_ledger *ledger, uint64_t bytes)
+/* Room in the tables for expiries and the batch behind them; where memory is short, for fewer
+ * expiries. */
+static mp_status prepare_expiries(struct mp_ledger *ledger, const struct demand *demand,
+                                  uint64_t *expiries)
+{
+    mp_status status = MP_OK;
+
+    for (; *expiries > 0; *expiries /= 2) {
+        status = ids_prepare(&ledger->ids, *expiries + demand->ids);
+        if (status == MP_OK) {
+            status = accounts_prepare(&ledger->accounts, 0, 2 * *expiries + demand->touched,
+                                      demand->large);
+        }
+        if (status != MP_LIMIT) break;
+    }
+    return status;
+}
+
+/* Begins a block with room for the batch and the expiries before it, and releases what has expired.
+ */
+static mp_status open_block(struct mp_ledger *ledger, const struct demand *demand, uint64_t bytes)
 {
     struct pump *pump = ledger->pump;
     struct applier *applier = &pump->applier;
-    uint64_t expiries, position;
+    uint64_t expiries, position, time = clock_block_time(ledger);
     uint64_t needed = PAGE_SIZE + bytes + expiries_bytes(ledger, &expiries);
-    mp_status status = ids_prepare(&ledger->ids, expiries);
-
-    if (status == MP_OK && expiries > 0)
-        status = accounts_prepare(&ledger->accounts, 0, 2 * expiries, false);
+    mp_status status = prepare_expiries(ledger, demand, &expiries);
 
     needed = min_u64(needed, BLOCK_MAX);
     if (status != MP_OK) return status;
+    if (time > TIME_LAST) return fail(MP_CLOCK, "the clock stands at the end of all times");
     status = wal_place(&ledger->wal, needed, &position);
     if (status != MP_OK) return status;
     block_begin(&applier->block, applier->tail, position,
-                min_u64(wal_room(&ledger->wal), BLOCK_MAX), clock_block_time(ledger),
-                ledger->wal.sequence);
-    if (expiries > 0) apply_expiries(applier);
+                min_u64(wal_room(&ledger->wal), BLOCK_MAX), time, ledger->wal.sequence);
+    if (expiries > 0) apply_expiries(applier, (uint32_t)expiries);
     return MP_OK;
 }
 
@@ -240,7 +263,7 @@ static enum admission make_room(struct mp_ledger *ledger, const struct demand *d
         block->open = false;
     }
     *status = wal_can_accept(&ledger->wal, (block->open ? block_bytes(block) : PAGE_SIZE) + bytes);
-    if (*status == MP_OK && !block->open) *status = open_block(ledger, bytes);
+    if (*status == MP_OK && !block->open) *status = open_block(ledger, demand, bytes);
     return ADMITTED;
 }
 
@@ -344,8 +367,7 @@ static bool fill(struct mp_ledger *ledger)
         enum admission admission = ASIDE;
         mp_status status;
 
-        if (request == NULL || atomic_load_explicit(&ledger->stopped, memory_order_relaxed) != 0)
-            break;
+        if (request == NULL || has_stopped(ledger)) break;
         if (resumes || !source_is_aside(pump, request)) admission = admit(ledger, request, &status);
         if (admission == LATER) break;
         worked = true;
@@ -363,7 +385,19 @@ static bool fill(struct mp_ledger *ledger)
         }
     }
     /* A stop is work too: those who wait must be told. */
-    return worked || atomic_load_explicit(&ledger->stopped, memory_order_relaxed) != 0;
+    return worked || has_stopped(ledger);
+}
+
+/* Opens a block that nobody waits for. None follows one that failed. */
+static bool open_block_alone(struct mp_ledger *ledger)
+{
+    const struct demand nothing = {0};
+    mp_status status;
+
+    if (has_stopped(ledger)) return false;
+    status = open_block(ledger, &nothing, 0);
+    if (status == MP_IO || status == MP_CORRUPT) pump_stop(ledger, status);
+    return status == MP_OK;
 }
 
 /* With nothing else to do: releases what has expired, in a block of its own. */
@@ -374,7 +408,7 @@ static bool expire(struct mp_ledger *ledger)
     uint64_t now = max_u64(ledger->env->real_ns(ledger->env->context), ledger->newest.time + 1);
 
     if (pump->applier.block.open || expiry_next(&ledger->reservations) > now) return false;
-    if (open_block(ledger, 0) != MP_OK) return false;
+    if (!open_block_alone(ledger)) return false;
     drop_empty_block(pump);
     return pump->applier.block.open;
 }
@@ -385,7 +419,10 @@ static bool seal(struct mp_ledger *ledger)
 
     if (pump->sealed || pump->flying || pump->applier.block.open || pump->queue != NULL)
         return false;
-    if (open_block(ledger, 0) != MP_OK) return false;
+    if (!open_block_alone(ledger)) {
+        pump->last_activity = now_ns(ledger); /* once more, but later */
+        return false;
+    }
     block_submit(ledger, DRIVER_CALLER, block_is_empty(&pump->applier.block) ? BLOCK_SEAL : 0);
     ledger->wal.identity.mark = ledger_mark(ledger);
     ledger->wal.identity.newest_time = ledger->wal.last_time;
@@ -403,8 +440,12 @@ bool pump_claim(struct pump *pump)
 {
     uint32_t free = 0;
 
-    return atomic_load_explicit(&pump->claimed, memory_order_relaxed) == 0 &&
-           atomic_compare_exchange_strong(&pump->claimed, &free, 1);
+    if (atomic_load(&pump->claimed) != 0 ||
+        !atomic_compare_exchange_strong(&pump->claimed, &free, 1)) {
+        return false;
+    }
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &pump->cancel_state);
+    return true;
 }
 
 bool pump_is_idle(const struct mp_ledger *ledger)
@@ -418,12 +459,16 @@ bool pump_is_idle(const struct mp_ledger *ledger)
 void pump_unclaim(struct mp_ledger *ledger, enum driver driver)
 {
     struct pump *pump = ledger->pump;
-    bool idle = pump_is_idle(ledger);
-    bool timer = !pump->sealed && atomic_load(&pump->timer_armed) == 0;
+    bool idle = pump_is_idle(ledger), sealed = pump->sealed;
+    int cancel_state = pump->cancel_state;
 
     atomic_store(&pump->claimed, 0);
-    if (driver == DRIVER_THREAD) return; /* the thread looks again by itself */
-    if (!idle || timer || !pump_stack_is_empty(pump)) thread_wake(ledger);
+    if (driver == DRIVER_CALLER) { /* the thread looks again by itself */
+        bool must_seal = !sealed && atomic_load(&pump->sleeps_long) != 0;
+
+        if (!idle || must_seal || !pump_stack_is_empty(pump)) thread_wake(ledger);
+    }
+    pthread_setcancelstate(cancel_state, NULL);
 }
 
 uint64_t pump_next_wake(struct mp_ledger *ledger)
@@ -432,6 +477,7 @@ uint64_t pump_next_wake(struct mp_ledger *ledger)
     uint64_t wake = pump->sealed ? UINT64_MAX : pump->last_activity + SEAL_AFTER;
     uint64_t expiry = expiry_next(&ledger->reservations);
 
+    if (has_stopped(ledger)) return UINT64_MAX;
     if (expiry != UINT64_MAX) {
         uint64_t real = ledger->env->real_ns(ledger->env->context);
         uint64_t boot = now_ns(ledger);
@@ -447,12 +493,12 @@ bool pump_step(struct mp_ledger *ledger, enum driver driver)
     struct block *block = &pump->applier.block;
     bool worked = false;
 
-    if (UNLIKELY(atomic_load_explicit(&ledger->stopped, memory_order_relaxed) != 0))
-        return release_unknown(ledger);
+    if (UNLIKELY(has_stopped(ledger))) return release_unknown(ledger);
     if (pump->flying) {
         if (driver == DRIVER_CALLER) return false;
         worked = flight_reap(ledger, 0);
         if (worked) release(ledger);
+        if (UNLIKELY(has_stopped(ledger))) return true;
     }
     worked |= take(pump);
     worked |= fill(ledger);

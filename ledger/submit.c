@@ -16,6 +16,7 @@ void thread_wake(struct mp_ledger *ledger)
 {
     struct pump *pump = ledger->pump;
 
+    atomic_store(&pump->wanted, 1);
     if (atomic_exchange(&pump->asleep, 0) == 0) return;
     if (pump->ring != NULL) {
         ledger->env->ring_wake(ledger->env->context, pump->ring);
@@ -109,11 +110,12 @@ static mp_status check_request(const struct mp_ledger *ledger, const mp_request 
 static mp_status push(struct mp_ledger *ledger, mp_request *request)
 {
     struct pump *pump = ledger->pump;
+    uint64_t outstanding = atomic_load(&pump->outstanding);
 
-    if (atomic_fetch_add(&pump->outstanding, 1) >= pump->outstanding_max) {
-        atomic_fetch_sub(&pump->outstanding, 1);
-        return MP_BUSY;
-    }
+    /* Counted only when there is room: those who find none wait for one that is. */
+    do {
+        if (outstanding >= pump->outstanding_max) return MP_BUSY;
+    } while (!atomic_compare_exchange_weak(&pump->outstanding, &outstanding, outstanding + 1));
     request->status = MP_OK;
     request->release_at = 0;
     __atomic_store_n(&request->state, REQUEST_SUBMITTED, __ATOMIC_RELAXED);
@@ -168,8 +170,10 @@ static mp_status tell_refusal(const struct mp_ledger *ledger, mp_status status)
     const char *advice = status == MP_DISK_FULL ? "; free some space, then send it again"
                          : status == MP_LIMIT   ? "; raise the limit when opening"
                                                 : "";
+    const char *what = status == MP_CLOCK ? "the clock stands at the end of all times: set it right"
+                                          : mp_status_text(status);
 
-    return fail(status, "%s: %s%s", ledger->wal.directory, mp_status_text(status), advice);
+    return fail(status, "%s: %s%s", ledger->wal.directory, what, advice);
 }
 
 mp_status mp_wait(mp_ledger *ledger, mp_request *request)
@@ -180,7 +184,9 @@ mp_status mp_wait(mp_ledger *ledger, mp_request *request)
     mp_status status = check_process(ledger);
 
     if (status != MP_OK) return status;
-    MP_ASSERT(pump != NULL && __atomic_load_n(&request->state, __ATOMIC_RELAXED) != REQUEST_NEW);
+    if (pump == NULL) return fail(MP_READ_ONLY, "the ledger was opened with MP_OPEN_READ");
+    if (__atomic_load_n(&request->state, __ATOMIC_RELAXED) == REQUEST_NEW)
+        return fail(MP_INVALID, "the request to wait for was never handed over by mp_submit");
     while (!mp_done(request)) {
         uint32_t seen = __atomic_load_n(&pump->completions, __ATOMIC_SEQ_CST);
 

@@ -89,6 +89,7 @@ void block_submit(struct mp_ledger *ledger, enum driver driver, unsigned flags)
     wal->last_mark = ledger_mark(ledger);
     block_close(block, &ledger->tail);
     pointers_fill(ledger, block->position, block->page + 1);
+    ledger->accounts.waiting = 0;
     wal->prev_sum =
         block_end(block, &ledger->tail, &pump->identity, wal->prev_sum, wal->last_mark, flags);
     wal->end = pump->flight.end;

@@ -155,6 +155,7 @@ MP_API bool mp_done(const mp_request *request);
  * @retval MP_OK        done: `results` are written, all that they tell is durable.
  * @retval MP_LIMIT     refused whole (memory, accounts, reservations): nothing was applied.
  * @retval MP_DISK_FULL refused whole: nothing was applied.
+ * @retval MP_CLOCK     refused whole: the clock has come to the end of all times, 2^63 ns (2262).
  * @retval MP_OUT_OF_ORDER source_position is not beyond the source's last one: nothing was applied.
  * @retval MP_UNKNOWN   the ledger stopped first: open again and send the same ids.
  */

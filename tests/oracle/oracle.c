@@ -284,6 +284,7 @@ static void run(struct oracle *o, const struct batch *batch, uint64_t first)
             broken = true;
             snapshot_restore(o, &before);
             fail_chain(batch->results, chain, i);
+            if (result->sequence > o->sequence) result->sequence = 0; /* of an original undone */
         }
         bind_if_transient(o, batch, i);
         if (chain != NONE && (!linked || last)) {

@@ -49,6 +49,7 @@ Test(chains, results_keep_the_times_that_were_given)
     const mp_result *r = given_results();
     cr_assert(r[0].timestamp == first && r[1].timestamp == first && r[2].timestamp == first + 2);
     cr_assert(r[3].timestamp == first + 3);
+    cr_assert(r[1].sequence == 0 && r[3].sequence != 0); /* there is no such record */
     cr_assert(!given_has_transfer("T1"));
 }
 

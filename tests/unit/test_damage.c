@@ -281,6 +281,66 @@ Test(damage, a_flipped_bit_in_free_space_costs_nothing, .timeout = 120)
     sim_free(told.sim);
 }
 
+/* --- a reader that looks again --- */
+
+static void copy_file(struct sim *to, const struct sim *from, const char *path, uint64_t bytes)
+{
+    uint8_t page[PAGE_SIZE];
+
+    for (uint64_t at = 0; at < bytes; at += PAGE_SIZE) {
+        cr_assert_eq(sim_read_file(from, path, page, PAGE_SIZE, at), (int64_t)PAGE_SIZE);
+        sim_write_file(to, path, page, PAGE_SIZE, at);
+    }
+}
+
+/* The reader is opened beside a writer. Then its world becomes as the other is, in which the writer
+ * has gone on and died, but for one bit of what is new. */
+static void expect_refresh_to_see(struct story *reader, const struct story *writer, uint64_t page)
+{
+    const mp_env *env = sim_env(reader->sim);
+    int lock = env->file_open(env->context, "bank/ledger.mp", MP_ENV_WRITE);
+
+    cr_assert_eq(env->file_lock(env->context, lock), 0);
+    cr_assert_eq(story_open(reader), MP_OK, "%s", mp_last_error());
+    env->file_close(env->context, lock);
+    copy_file(reader->sim, writer->sim, log_path, find_blocks(writer->sim).end);
+    copy_file(reader->sim, writer->sim, "bank/ledger.mp", 2 * PAGE_SIZE);
+    for (unsigned time = 0; time < 2; time++) {
+        sim_flip(reader->sim, log_path, page + 70, 1);
+        cr_assert_eq(mp_refresh(reader->ledger), MP_CORRUPT, "damage passed for the log's end");
+        cr_assert_not_null(strstr(mp_last_error(), log_path), "%s", mp_last_error());
+        sim_flip(reader->sim, log_path, page + 70, 1);
+    }
+    cr_assert_eq(mp_refresh(reader->ledger), MP_OK, "%s", mp_last_error());
+    cr_assert_eq(mp_refresh(reader->ledger), MP_OK, "%s", mp_last_error());
+    cr_assert_eq(story_books(reader->ledger, writer->answered, writer->answered),
+                 (int)writer->answered);
+    cr_assert_eq(story_close(reader), MP_OK);
+}
+
+Test(damage, what_a_writer_wrote_before_it_died_is_not_passed_over_by_a_refresh, .timeout = 120)
+{
+    struct story reader = told_up_to(2, false), writer = told_up_to(4, false);
+
+    reader.options.flags |= MP_OPEN_READ;
+    expect_refresh_to_see(&reader, &writer, find_blocks(reader.sim).end);
+    sim_free(reader.sim);
+    sim_free(writer.sim);
+}
+
+Test(damage, nor_what_one_wrote_that_came_later, .timeout = 120)
+{
+    struct story reader = told_up_to(1, true), writer = told_up_to(1, true);
+
+    cr_assert_eq(story_open(&writer), MP_OK);
+    cr_assert_eq(story_tell(&writer, 4), MP_OK);
+    die(&writer);
+    reader.options.flags |= MP_OPEN_READ;
+    expect_refresh_to_see(&reader, &writer, find_blocks(reader.sim).end);
+    sim_free(reader.sim);
+    sim_free(writer.sim);
+}
+
 /* --- others --- */
 
 Test(others, a_second_writer_is_refused_until_the_first_one_is_gone, .timeout = 120)

@@ -222,6 +222,97 @@ Test(limits, of_memory_refuses_batches_whole_and_more_memory_ends_it)
     cr_assert_eq((uint64_t)balance.debits_posted, booked + MP_BATCH_MAX);
 }
 
+/* Expiries come before a batch in its block: there must be room in the index of ids for both. */
+Test(limits, of_the_id_index_hold_for_expiries_and_a_batch_together)
+{
+    static mp_transfer events[MP_BATCH_MAX];
+    const uint32_t reversed =
+        6740; /* so that the index, with both, would run over if it didn't grow */
+
+    for (uint32_t i = 0; i < MP_BATCH_MAX; i++) {
+        events[i] = payment(MP_U128(1, i + 1));
+        events[i].flags = MP_TRANSFER_PENDING;
+        events[i].timeout = 1;
+    }
+    must(mp_create_transfers(ledger, events, MP_BATCH_MAX, results));
+    must(pay(MP_U128(2, 1), reversed, 0));
+    for (uint32_t i = 0; i < reversed; i++) {
+        events[i] = (mp_transfer){.id = MP_U128(3, i + 1),
+                                  .pending_id = MP_U128(2, i + 1),
+                                  .amount = MP_AMOUNT_MAX,
+                                  .flags = MP_TRANSFER_REVERSAL};
+    }
+    sim_pass(sim, UINT64_C(2000000000));
+    must(mp_create_transfers(ledger, events, reversed, results));
+    for (uint32_t i = 0; i < reversed; i++) cr_assert_eq(results[i].result, MP_CREATED, "%u", i);
+    cr_assert_eq(stats().expiries, MP_BATCH_MAX);
+}
+
+/* Two accounts that nobody else pays or is paid by. */
+static mp_transfer payment_of_pair(mp_id id, uint32_t pair)
+{
+    mp_transfer event = payment(id);
+
+    event.debit_account_id = 1000 + 2 * pair;
+    event.credit_account_id = 1001 + 2 * pair;
+    return event;
+}
+
+/* Takes what memory is left, for accounts and the undoing of chains; all are refused for another
+ * reason. */
+static void use_up_memory(void)
+{
+    static mp_account events[MP_BATCH_MAX];
+
+    for (uint32_t step = MP_BATCH_MAX / 2, linked = 0; step > 0; step /= 2) {
+        mp_status status;
+
+        for (uint32_t i = 0; i < MP_BATCH_MAX; i++)
+            events[i].flags = i < linked + step ? MP_ACCOUNT_LINKED : 0;
+        status = mp_create_accounts(ledger, events, linked + step + 1, results);
+        if (status == MP_OK)
+            linked += step;
+        else
+            expect_limit(status);
+    }
+}
+
+/* Jump pointers are worked out when a block is closed, for all its batches: there must be room. */
+Test(limits, of_memory_hold_for_all_batches_of_a_block_together)
+{
+    enum { PAIRS = 1000, RECORDS = 248 /* one more, and their pointers outgrow their place */ };
+    static mp_transfer events[MP_BATCH_MAX];
+    static mp_request requests[PAIRS];
+    uint32_t count = 0, made = 0;
+
+    must(make_accounts(1000, 2 * PAIRS));
+    for (uint32_t i = 0; i < PAIRS * RECORDS; i++) {
+        events[count++] = payment_of_pair(MP_U128(1, i + 1), i % PAIRS);
+        if (count < MP_BATCH_MAX && i + 1 < PAIRS * RECORDS) continue;
+        must(mp_create_transfers(ledger, events, count, results));
+        count = 0;
+    }
+    must(mp_close(ledger));
+    options.memory_max = 36 * MIB;
+    must(open_bank());
+    use_up_memory();
+    for (uint32_t i = 0; i < PAIRS; i++) {
+        events[i] = payment_of_pair(MP_U128(2, i + 1), i);
+        requests[i] = (mp_request){.operation = MP_CREATE_TRANSFERS,
+                                   .count = 1,
+                                   .events = &events[i],
+                                   .results = &results[i]};
+        must(mp_submit(ledger, &requests[i]));
+    }
+    for (uint32_t i = 0; i < PAIRS; i++) {
+        mp_status status = mp_wait(ledger, &requests[i]);
+
+        if (status != MP_LIMIT) must(status);
+        made += status == MP_OK;
+    }
+    cr_assert(made > 0 && made < PAIRS, "%u", made);
+}
+
 Test(limits, of_memory_that_make_no_sense_are_refused_at_once)
 {
     must(mp_close(ledger));
@@ -230,6 +321,74 @@ Test(limits, of_memory_that_make_no_sense_are_refused_at_once)
     cr_assert_not_null(strstr(mp_last_error(), "32 MiB"), "%s", mp_last_error());
     options.memory_max = 64 * MIB;
     must(open_bank());
+}
+
+Test(limits, of_checkpoints_is_two_also_when_one_has_failed)
+{
+    char names[1024];
+
+    options.checkpoint_after = 1;
+    reopen();
+    for (unsigned i = 0; i < 6; i++) {
+        if (i == 3) {
+            sim_fault(sim, &(struct sim_fault){.operations = SIM_RENAME,
+                                               .path = "bank/checkpoint/*",
+                                               .times = 1,
+                                               .error = -5});
+        }
+        for (unsigned j = 1; j <= 3; j++) must(pay(MP_U128(5 + 10 * i + j, 1), MP_BATCH_MAX, 0));
+        idle();
+        sim_pass(sim, UINT64_C(11000000000)); /* one that failed is tried again later */
+    }
+    cr_assert_eq(sim_faults_struck(sim), 1);
+    cr_assert_eq(sim_list(sim, "bank/checkpoint", names, sizeof names), 2, "%s, ...", names);
+}
+
+/* A reservation falls due when nobody calls, and its block would be the first of a segment. */
+Test(limits, of_a_segment_is_told_to_ledger_mp_or_the_ledger_stops)
+{
+    static mp_transfer events[MP_BATCH_MAX];
+    const uint64_t near =
+        14 * MIB - MIB / 2; /* too near to the end, 16 MiB, for so many expiries */
+    mp_status status = MP_OK;
+
+    for (uint32_t i = 0; i < MP_BATCH_MAX; i++) {
+        events[i] = payment(MP_U128(1, i + 1));
+        events[i].flags = MP_TRANSFER_PENDING;
+        events[i].timeout = 1000;
+    }
+    must(mp_create_transfers(ledger, events, MP_BATCH_MAX, results));
+    for (uint64_t id = 1; stats().position < near; id += 1000) must(pay(MP_U128(2, id), 1000, 0));
+    idle();
+    sim_fault(sim, &(struct sim_fault){
+                       .operations = SIM_WRITE, .path = "bank/ledger.mp", .times = 1, .error = -5});
+    sim_pass(sim, UINT64_C(1001000000000));
+    for (unsigned i = 0; i < 10 && status == MP_OK; i++) status = mp_step(ledger, NULL);
+    cr_assert_eq(sim_faults_struck(sim), 1);
+    cr_assert_eq(status, MP_STOPPED);
+    cr_assert_not_null(strstr(mp_last_error(), "ledger.mp"), "%s", mp_last_error());
+    cr_assert_eq(mp_close(ledger), MP_STOPPED);
+    must(open_bank());
+    idle();
+    cr_assert_eq(stats().reservations_open, 0);
+}
+
+Test(limits, of_time_refuses_what_comes_at_its_end)
+{
+    uint64_t now = sim_settings(sim)->real_ns;
+
+    must(pay(1, 1, 0));
+    must(mp_close(ledger));
+    options.flags |= MP_OPEN_ACCEPT_CLOCK;
+    sim_settings(sim)->real_ns = UINT64_MAX / 2;
+    must(open_bank());
+    cr_assert_eq(pay(2, 5, 0), MP_CLOCK);
+    cr_assert_not_null(strstr(mp_last_error(), "clock"), "%s", mp_last_error());
+    cr_assert_not(exists(2));
+    must(mp_close(ledger));
+    sim_settings(sim)->real_ns = now;
+    must(open_bank());
+    must(pay(2, 5, 0));
 }
 
 Test(limits, requests_that_make_no_sense_are_refused_before_they_are_queued)
