@@ -8,7 +8,8 @@
 
 enum { MAKING_NOBODY, MAKING_HELPER };
 
-#define ZERO_STEP   MIB(1)
+#define ZERO_STEP   KIB(256) /* a lone caller's write may have to wait for so much */
+#define ZERO_BEHIND MIB(1)   /* at once, and more efficiently, when the writer is fast */
 #define PASS_STEP   MIB(4)
 #define RETRY_AFTER MIB(1) /* after a full disk: of log written meanwhile */
 
@@ -34,8 +35,9 @@ static uint64_t zeros_due(uint32_t ordinal, uint64_t used)
 
     if (used <= begin) return 0;
     if (used >= ready) return next_size;
-    return round_up((used - begin) * (next_size / PAGE_SIZE) / (ready - begin) * PAGE_SIZE,
-                    ZERO_STEP);
+    return min_u64(next_size,
+                   round_up((used - begin) * (next_size / PAGE_SIZE) / (ready - begin) * PAGE_SIZE,
+                            ZERO_STEP));
 }
 
 static mp_status make_step(struct wal *wal, uint32_t next, uint64_t due, bool *worked)
@@ -45,7 +47,8 @@ static mp_status make_step(struct wal *wal, uint32_t next, uint64_t due, bool *w
     *worked = true;
     if (maker->ordinal != 0 && maker->ordinal != next) maker_abandon(wal);
     if (maker->ordinal == 0) return maker_begin(wal, next);
-    if (maker->done < min_u64(due, segment_size(next))) return maker_zero(wal, ZERO_STEP);
+    if (maker->done < due)
+        return maker_zero(wal, due - maker->done < ZERO_BEHIND ? ZERO_STEP : ZERO_BEHIND);
     if (maker->done == segment_size(next)) return maker_publish(wal);
     *worked = false; /* ahead of the writer */
     return MP_OK;
