@@ -3,7 +3,9 @@
 #include "pump.h"
 #include "stats.h"
 
-#define SMALL_BLOCK KIB(16)
+#define SMALL_BLOCK    KIB(16)
+#define HELPER_STRETCH KIB(64) /* of log; the helper also looks by itself, once a second at least  \
+                                */
 
 static uint64_t now_ns(const struct mp_ledger *ledger)
 {
@@ -58,7 +60,8 @@ static void flight_land(struct mp_ledger *ledger, int64_t result)
     pump->blocks_durable = pump->blocks_written;
     pump->last_activity = now_ns(ledger);
     stats_refresh(ledger);
-    helper_wake(ledger);
+    if (pump->flight.position / HELPER_STRETCH != pump->flight.end / HELPER_STRETCH)
+        helper_wake(ledger);
 }
 
 /* A small block goes by a blocking write: it is durable before a ring's worker and the thread had
