@@ -3,9 +3,9 @@
 #include "pump.h"
 #include "stats.h"
 
-#define SMALL_BLOCK    KIB(16)
-#define HELPER_STRETCH KIB(64) /* of log; the helper also looks by itself, once a second at least  \
-                                */
+#define SMALL_BLOCK KIB(16)
+/* Of log. The helper also looks by itself, once a second at least. */
+#define HELPER_STRETCH KIB(64)
 
 static uint64_t now_ns(const struct mp_ledger *ledger)
 {
