@@ -56,7 +56,8 @@ static uint64_t clock_now(struct mp_ledger *ledger)
 uint64_t clock_block_time(struct mp_ledger *ledger)
 {
     uint64_t now = clock_now(ledger);
-    uint64_t next = ledger->newest.time + 1;
+    /* A seal may be later than the newest record. */
+    uint64_t next = max_u64(ledger->newest.time + 1, ledger->wal.last_time);
 
     MP_ASSERT(next <= TIME_MAX);
     return min_u64(max_u64(now, next), TIME_MAX);

@@ -212,6 +212,23 @@ Test(driving, a_reservation_expires_before_one_that_was_made_earlier)
     }
 }
 
+/* The clock is set back behind a seal: blocks go on in order all the same, or the log could not be
+ * read again. */
+Test(driving, a_clock_that_is_set_back_behind_a_seal_leaves_the_log_in_order)
+{
+    mp_transfer event = payment(1);
+
+    must(mp_create_transfers(ledger, &event, 1, results));
+    expect_blocks(3, "the seal"); /* accounts, payment, seal */
+    atomic_store(&clock_ahead, (uint64_t) - (10 * (int64_t)SECOND));
+    event.id = 2;
+    must(mp_create_transfers(ledger, &event, 1, results));
+    must(mp_close(ledger));
+    must(open_bank(0));
+    must(mp_create_transfers(ledger, &event, 1, results));
+    cr_assert_eq(results[0].result, MP_TRANSFER_EXISTS);
+}
+
 static void *pay_alone(void *argument)
 {
     mp_transfer event = payment(1);
