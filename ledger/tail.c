@@ -15,7 +15,7 @@ mp_status tail_open(struct tail *tail, uint64_t size)
     madvise(bytes, size, MADV_HUGEPAGE);
     tail->bytes = bytes;
     tail->size = size;
-    tail->start = UINT64_MAX;
+    atomic_init(&tail->start, UINT64_MAX);
     atomic_init(&tail->low, 0);
     return MP_OK;
 }
@@ -31,7 +31,8 @@ void tail_claim(struct tail *tail, uint64_t position, uint64_t bytes)
     uint64_t low = position + bytes > tail->size ? position + bytes - tail->size : 0;
 
     MP_ASSERT(bytes <= tail->size);
-    if (tail->start == UINT64_MAX) tail->start = position;
+    if (atomic_load_explicit(&tail->start, memory_order_relaxed) == UINT64_MAX)
+        atomic_store_explicit(&tail->start, position, memory_order_relaxed);
     if (low > atomic_load_explicit(&tail->low, memory_order_relaxed)) {
         atomic_store_explicit(&tail->low, low, memory_order_relaxed);
         atomic_thread_fence(
@@ -51,7 +52,10 @@ bool tail_read_page(const struct tail *tail, uint64_t position, uint8_t page[PAG
 {
     uint64_t words[PAGE_SIZE / sizeof(uint64_t)];
 
-    if (tail->bytes == NULL || position < tail->start) return false;
+    if (tail->bytes == NULL ||
+        position < atomic_load_explicit(&tail->start, memory_order_relaxed)) {
+        return false;
+    }
     if (position < atomic_load_explicit(&tail->low, memory_order_acquire)) return false;
     copy_words(words, (const volatile uint64_t *)tail_at(tail, position));
     atomic_thread_fence(memory_order_acquire);

@@ -7,9 +7,9 @@
 
 struct tail {
     uint8_t *bytes;
-    uint64_t size;        /* a power of two, at least PAGE_SIZE */
-    uint64_t start;       /* what lies before was not written by this process */
-    _Atomic uint64_t low; /* what lies before may have been overwritten */
+    uint64_t size;          /* a power of two, at least PAGE_SIZE */
+    _Atomic uint64_t start; /* what lies before was not written by this process */
+    _Atomic uint64_t low;   /* what lies before may have been overwritten */
 };
 
 static inline uint8_t *tail_at(const struct tail *tail, uint64_t position)
@@ -19,7 +19,7 @@ static inline uint8_t *tail_at(const struct tail *tail, uint64_t position)
 /* Whether the writer (who alone overwrites) finds a position in the ring. */
 static inline bool tail_has(const struct tail *tail, uint64_t position)
 {
-    return position >= tail->start &&
+    return position >= atomic_load_explicit(&tail->start, memory_order_relaxed) &&
            position >= atomic_load_explicit(&tail->low, memory_order_relaxed);
 }
 MP_MUST_USE mp_status tail_open(struct tail *tail, uint64_t size);
