@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <micropay/micropay.h>
+#include <string.h>
 
 enum { FIRST_ID = 1000, BATCH = 40 };
 
@@ -178,4 +179,34 @@ Test(overtaking, a_failed_read_stops_the_ledger)
     open_ledger();
     cr_assert_eq(mp_create_transfers(ledger, events[0], BATCH, results[0]), MP_OK);
     must_be_answered(0, 1);
+}
+
+/* Else a crash could undo what a caller was told that exists. */
+Test(overtaking, who_sees_what_is_in_flight_is_answered_when_it_is_durable)
+{
+    const mp_id id = 10000;
+    mp_transfer found;
+    uint32_t count;
+
+    sim_settings(sim)->ring_delay_max = 50;
+    queue(0, 0, 0);
+    cr_assert_eq(mp_step(ledger, NULL), MP_OK);
+    cr_assert(!mp_done(&requests[0]), "nothing is in flight");
+    queue(1, 0, 0);
+    memcpy(events[1], events[0], sizeof events[1]); /* sent again */
+    while (!mp_done(&requests[1])) {
+        cr_assert_eq(mp_step(ledger, NULL), MP_OK);
+        cr_assert(mp_done(&requests[0]) || !mp_done(&requests[1]));
+    }
+    for (unsigned i = 0; i < BATCH; i++) cr_assert_eq(results[1][i].result, MP_TRANSFER_EXISTS);
+
+    queue(2, 0, 0);
+    for (unsigned i = 0; i < BATCH; i++) events[2][i].id += 1000000;
+    cr_assert_eq(mp_step(ledger, NULL), MP_OK);
+    cr_assert(!mp_done(&requests[2]), "nothing is in flight");
+    cr_assert_eq(mp_lookup_transfers(ledger, &events[2][0].id, 1, &found, &count), MP_OK);
+    cr_assert_eq(count, 1);
+    cr_assert(mp_done(&requests[2]));
+    cr_assert_eq(mp_lookup_transfers(ledger, &id, 1, &found, &count), MP_OK);
+    cr_assert_eq(count, 1);
 }
