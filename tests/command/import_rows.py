@@ -298,6 +298,15 @@ def test_a_cut_off_file_is_no_complete_one(folder):
     assert all(int(amount) == 10**12 + int(number) - 100 for number, amount in amounts.items())
 
 
+def test_of_a_cut_off_file_no_batch_is_booked_in_part(folder):
+    ledger(folder / "books")
+    text = "batch," + HEADER + "".join(f"{i // 100},{100 + i},1,2,{10**12 + i},1,1,\n" for i in range(20000))
+    whole = gzip.compress(text.encode())
+    for part in (len(whole) // 2, len(whole) - 4):
+        load(folder, whole[:part], "--batch", status=1, name="rows.csv.gz")
+        assert len(booked(folder)) > 0 and len(booked(folder)) % 100 == 0, len(booked(folder))
+
+
 def test_captures_take_what_is_left(folder):
     ledger(folder / "books")
     text = "id,debit_account_id,credit_account_id,amount,pending_id,ledger,code,flags\n" \
