@@ -298,6 +298,17 @@ def test_a_cut_off_file_is_no_complete_one(folder):
     assert all(int(amount) == 10**12 + int(number) - 100 for number, amount in amounts.items())
 
 
+def test_batches_go_in_as_they_stand_in_the_file(folder):
+    ledger(folder / "books", (1, ""), (2, ""), (3, "debits_must_not_exceed_credits"))
+    load(folder, HEADER + "100,1,2,5,1,1,\n")
+    # the first batch has to read the row that is there already from disk, the second spends what it brings
+    text = HEADER + "100,1,2,5,1,1,\n" + "".join(f"{1000 + i},1,3,1,1,1,\n" for i in range(8189)) + \
+        "20000,3,2,8189,1,1,\n"
+    summary, _, found = load(folder, text)
+    assert summary["created"] == 8190 and summary["exists"] == 1, summary
+    assert found[-1][2] > found[-2][2]
+
+
 def test_of_a_cut_off_file_no_batch_is_booked_in_part(folder):
     ledger(folder / "books")
     text = "batch," + HEADER + "".join(f"{i // 100},{100 + i},1,2,{10**12 + i},1,1,\n" for i in range(20000))

@@ -240,3 +240,21 @@ Test(chains, the_longest_chain_is_undone_whole)
     reopen();
     expect_balance("A1", .debits_posted = 7 + MP_BATCH_MAX);
 }
+
+/* Of an account whose newest record was undone a checkpoint tells the one before. */
+Test(chains, what_was_undone_leaves_no_trace_in_a_checkpoint)
+{
+    GIVEN_ACCOUNTS("A1 B1 C1 D1");
+    transfers("T1 A1 -> B1 5; T2 A1 -> B1 7 pending timeout=9");
+    reopen();
+    reopen(); /* from here on one is made 16 KiB later, of the tables as they are then */
+    transfers(
+        "T3 A1 -> B1 1 linked => linked_event_failed; T4 post T2 linked => linked_event_failed\n"
+        "T5 A1 -> B1 1 code=0 => code_must_not_be_zero");
+    for (int i = 0; i < 8; i++) expect(transfer("? C1 -> D1 1"), MP_CREATED);
+    idle();
+    reopen();
+    expect_all_the_same_to_a_reader(1);
+    transfers("T4 post T2; T6 A1 -> B1 1");
+    expect_all_the_same_to_a_reader(2);
+}
