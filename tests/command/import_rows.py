@@ -300,13 +300,13 @@ def test_a_cut_off_file_is_no_complete_one(folder):
 
 def test_batches_go_in_as_they_stand_in_the_file(folder):
     ledger(folder / "books", (1, ""), (2, ""), (3, "debits_must_not_exceed_credits"))
-    load(folder, HEADER + "100,1,2,5,1,1,\n")
-    # the first batch has to read the row that is there already from disk, the second spends what it brings
-    text = HEADER + "100,1,2,5,1,1,\n" + "".join(f"{1000 + i},1,3,1,1,1,\n" for i in range(8189)) + \
-        "20000,3,2,8189,1,1,\n"
+    load(folder, HEADER + "".join(f"{10**6 + i},1,2,5,1,1,\n" for i in range(80000)))
+    # the first batch has to read what is there already from disk, the second spends what it brings
+    text = HEADER + "".join(f"{10**6 + 9 * i},1,2,5,1,1,\n" for i in range(8189)) + "1000,1,3,7,1,1,\n" + \
+        "2000,3,2,7,1,1,\n" + "".join(f"{3000 + i},1,2,1,1,1,\n" for i in range(8189))
     summary, _, found = load(folder, text)
-    assert summary["created"] == 8190 and summary["exists"] == 1, summary
-    assert found[-1][2] > found[-2][2]
+    assert summary["created"] == 8191 and summary["exists"] == 8189, summary
+    assert found[8190][2] > found[8189][2]
 
 
 def test_of_a_cut_off_file_no_batch_is_booked_in_part(folder):
