@@ -393,6 +393,7 @@ static void count_no_expiries(void) { block_of(transfer_of(61))->expiries = 0; }
 static void be_overdue(void) { transfer_of(28)->timeout = 1; }
 static void expire_in_another_order(void) { transfer_of(24)->timeout = 6; }
 static void reverse_of_another(void) { transfer_of(30)->debit_slot = 2; }
+static void reverse_to_another(void) { transfer_of(31)->credit_slot = 2; }
 static void inherit_other_data(void) { transfer_of(20)->user_data_32 = 5; }
 static void capture_with_another_code(void) { transfer_of(23)->code = 2; }
 static void go_back_in_a_source(void)
@@ -448,6 +449,7 @@ static const struct change changes[] = {
     {"a reservation that should have expired", be_overdue, "should have released it"},
     {"the order of expiries", expire_in_another_order, "expired later was released before it"},
     {"an account of a reversal", reverse_of_another, "those of the reversed transfer, swapped"},
+    {"the other one", reverse_to_another, "those of the reversed transfer, swapped"},
     {"user data that were inherited", inherit_other_data, "user data is said to be"},
     {"the code of a capture", capture_with_another_code, "aren't the reservation's"},
     {"the order of a source", go_back_in_a_source, "doesn't lie behind its last one"},
