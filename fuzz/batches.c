@@ -337,6 +337,12 @@ static mp_status oracle_apply(struct world *world, struct batch *batch, uint64_t
     }
 }
 
+/* Of every other batch: without them there is a shorter way. */
+static bool wants_sums(const struct batch *batch)
+{
+    return batch->operation == MP_CREATE_TRANSFERS && batch->count % 2 == 0;
+}
+
 static void check_results(const struct batch *batch)
 {
     for (uint32_t i = 0; i < batch->count; i++) {
@@ -357,7 +363,7 @@ static void check_results(const struct batch *batch)
         }
         MUST(is->reserved == 0 && (is->sequence == ought->sequence || is->sequence == 0));
         MUST(is->result != MP_CREATED || is->sequence != 0);
-        if (batch->operation == MP_CREATE_TRANSFERS && is->result == MP_CREATED) {
+        if (wants_sums(batch) && is->result == MP_CREATED) {
             MUST(memcmp(&batch->sums[i], &batch->expected_sums[i], sizeof batch->sums[i]) == 0);
         }
     }
@@ -372,12 +378,11 @@ static void apply(struct world *world, struct batch *const *batches, unsigned co
     for (unsigned i = 0; i < count; i++) {
         struct batch *batch = batches[i];
 
-        requests[i] =
-            (mp_request){.operation = batch->operation,
-                         .count = batch->count,
-                         .events = &batch->events,
-                         .results = batch->results,
-                         .sums = batch->operation == MP_CREATE_TRANSFERS ? batch->sums : NULL};
+        requests[i] = (mp_request){.operation = batch->operation,
+                                   .count = batch->count,
+                                   .events = &batch->events,
+                                   .results = batch->results,
+                                   .sums = wants_sums(batch) ? batch->sums : NULL};
         MUST(mp_submit(world->ledger, &requests[i]) == MP_OK);
         MUST(oracle_apply(world, batch, first) == MP_OK);
         first = oracle_block_time(world->judge, clock_ns);

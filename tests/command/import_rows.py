@@ -298,6 +298,26 @@ def test_a_cut_off_file_is_no_complete_one(folder):
     assert all(int(amount) == 10**12 + int(number) - 100 for number, amount in amounts.items())
 
 
+def test_batches_go_in_as_they_stand_in_the_file(folder):
+    ledger(folder / "books", (1, ""), (2, ""), (3, "debits_must_not_exceed_credits"))
+    load(folder, HEADER + "".join(f"{10**6 + i},1,2,5,1,1,\n" for i in range(80000)))
+    # the first batch has to read what is there already from disk, the second spends what it brings
+    text = HEADER + "".join(f"{10**6 + 9 * i},1,2,5,1,1,\n" for i in range(8189)) + "1000,1,3,7,1,1,\n" + \
+        "2000,3,2,7,1,1,\n" + "".join(f"{3000 + i},1,2,1,1,1,\n" for i in range(8189))
+    summary, _, found = load(folder, text)
+    assert summary["created"] == 8191 and summary["exists"] == 8189, summary
+    assert found[8190][2] > found[8189][2]
+
+
+def test_of_a_cut_off_file_no_batch_is_booked_in_part(folder):
+    ledger(folder / "books")
+    text = "batch," + HEADER + "".join(f"{i // 100},{100 + i},1,2,{10**12 + i},1,1,\n" for i in range(20000))
+    whole = gzip.compress(text.encode())
+    for part in (len(whole) // 2, len(whole) - 4):
+        load(folder, whole[:part], "--batch", status=1, name="rows.csv.gz")
+        assert len(booked(folder)) > 0 and len(booked(folder)) % 100 == 0, len(booked(folder))
+
+
 def test_captures_take_what_is_left(folder):
     ledger(folder / "books")
     text = "id,debit_account_id,credit_account_id,amount,pending_id,ledger,code,flags\n" \

@@ -14,6 +14,8 @@ static const uint64_t millisecond_ns = 1000000;
 static struct {
     uint64_t clock_ns;
     mp_operation operation; /* of the last batch */
+    uint64_t batches;
+    bool wants_sums; /* of the last batch: every other one; without them there is a shorter way */
     char context[200];
     mp_result results[SUBJECTS_MAX][MP_BATCH_MAX];
     mp_result_sums sums[SUBJECTS_MAX][MP_BATCH_MAX];
@@ -27,6 +29,7 @@ static struct {
 void given_open(void)
 {
     given.clock_ns = start_ns;
+    given.batches = 0;
     for (int i = 0; subjects[i] != NULL; i++)
         if (!subjects[i]->reads_only) subjects[i]->open(given.clock_ns);
 }
@@ -117,7 +120,7 @@ static mp_status submit_to(int subject, const void *events, uint32_t count)
         return s->create_accounts(given.clock_ns, events, count, given.results[subject]);
     case MP_CREATE_TRANSFERS:
         return s->create_transfers(given.clock_ns, events, count, given.results[subject],
-                                   given.sums[subject]);
+                                   given.wants_sums ? given.sums[subject] : NULL);
     default: return s->update_accounts(given.clock_ns, events, count, given.results[subject]);
     }
 }
@@ -143,7 +146,8 @@ static bool sequence_agrees(const mp_result *result, const mp_result *wanted)
 
 static bool sums_agree(int subject, uint32_t i)
 {
-    return given.operation != MP_CREATE_TRANSFERS || given.results[0][i].result != MP_CREATED ||
+    return given.operation != MP_CREATE_TRANSFERS || !given.wants_sums ||
+           given.results[0][i].result != MP_CREATED ||
            memcmp(&given.sums[subject][i], &given.sums[0][i], sizeof(mp_result_sums)) == 0;
 }
 
@@ -209,6 +213,7 @@ void given_submit(mp_operation operation, const void *events, uint32_t count)
     uint64_t waited = 0;
 
     given.operation = operation;
+    given.wants_sums = given.batches++ % 2 == 0;
     for (int s = 1; subjects[s] != NULL; s++) {
         if (!subjects[s]->reads_only) waited += submit_one(s, events, count);
     }

@@ -18,6 +18,8 @@ static struct {
     char directory[4096];
     mp_env env; /* the system's, but for the clocks */
     mp_ledger *writer, *reader;
+    uint64_t reopened;
+    uint64_t checkpoint_after;
 } engine;
 
 static uint64_t clock_now_ns; /* what both clocks say */
@@ -33,6 +35,8 @@ static void must_be_ok(mp_status status, const char *what)
     cr_assert(status == MP_OK, "%s: %s: %s", what, mp_status_name(status), mp_last_error());
 }
 
+enum { EARLY = 64 << 10, SOON = 16 << 10 };
+
 /* Small tables and early checkpoints: both are met more often then. */
 static mp_options options(unsigned flags)
 {
@@ -40,7 +44,7 @@ static mp_options options(unsigned flags)
         .flags = flags | MP_OPEN_MANUAL,
         .memory_max = UINT64_C(96) << 20,
         .env = &engine.env,
-        .checkpoint_after = UINT64_C(64) << 10,
+        .checkpoint_after = engine.checkpoint_after,
     };
 }
 
@@ -55,8 +59,8 @@ static void open_writer(void)
 
 static void open_fresh(uint64_t clock_ns)
 {
-    const mp_options how = options(0);
     const char *parent = getenv("MICROPAY_TEST_DIR");
+    mp_options how;
 
     if (parent == NULL) parent = getenv("TMPDIR");
     if (parent == NULL) parent = "/tmp";
@@ -67,6 +71,9 @@ static void open_fresh(uint64_t clock_ns)
     engine.env = *mp_env_posix();
     engine.env.real_ns = clock_ns_of;
     engine.env.boot_ns = clock_ns_of;
+    engine.reopened = 0;
+    engine.checkpoint_after = EARLY;
+    how = options(0);
     must_be_ok(mp_init(engine.directory, &how), "mp_init");
     open_writer();
 }
@@ -77,6 +84,22 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
     return remove(path);
 }
 
+static void problem(void *user, const char *text)
+{
+    (void)user;
+    fprintf(stderr, "%s\n", text);
+}
+
+static void verify(void)
+{
+    mp_verify_report report;
+    const mp_status status =
+        mp_verify(engine.directory, &engine.env, 0, NULL, problem, NULL, NULL, &report);
+
+    must_be_ok(status, "mp_verify");
+    cr_assert(report.problems == 0, "verification finds problems");
+}
+
 /* Once more is harmless: a test that failed closes what it left open. */
 static void close_for_good(uint64_t clock_ns)
 {
@@ -84,19 +107,14 @@ static void close_for_good(uint64_t clock_ns)
 
     clock_now_ns = clock_ns;
     if (engine.directory[0] == '\0') return;
-    if (engine.writer != NULL) status = mp_close(engine.writer);
-    engine.writer = NULL;
+    if (engine.writer != NULL) {
+        status = mp_close(engine.writer);
+        engine.writer = NULL;
+        if (status == MP_OK) verify();
+    }
     nftw(engine.directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     engine.directory[0] = '\0';
     must_be_ok(status, "mp_close");
-}
-
-static void reopen(uint64_t clock_ns)
-{
-    clock_now_ns = clock_ns;
-    must_be_ok(mp_close(engine.writer), "mp_close");
-    engine.writer = NULL;
-    open_writer();
 }
 
 static void idle(uint64_t clock_ns)
@@ -108,6 +126,40 @@ static void idle(uint64_t clock_ns)
         cr_assert(i < 1000000, "mp_step always finds something to do");
         must_be_ok(mp_step(engine.writer, &worked), "mp_step");
     }
+}
+
+static void remove_checkpoints(void)
+{
+    char path[sizeof(engine.directory) + 64];
+
+    for (unsigned number = 1; number <= 200; number++) {
+        snprintf(path, sizeof(path), "%s/checkpoint/%08u.ckpt", engine.directory, number);
+        remove(path);
+    }
+}
+
+/* From what the tables are rebuilt goes in turn: from a checkpoint of all there is; from the log
+ * alone; from a checkpoint that was made while work went on, and the log behind it. */
+static void reopen(uint64_t clock_ns)
+{
+    const uint64_t turn = engine.reopened++ % 3;
+    mp_stats stats;
+
+    clock_now_ns = clock_ns;
+    mp_read_stats(engine.writer, &stats);
+    must_be_ok(mp_close(engine.writer), "mp_close");
+    engine.writer = NULL;
+    engine.checkpoint_after = EARLY;
+    if (turn != 2) remove_checkpoints();
+    if (turn == 0) {
+        engine.checkpoint_after = 1;
+        open_writer();
+        idle(clock_ns);
+        must_be_ok(mp_close(engine.writer), "mp_close");
+    } else if (turn == 1) {
+        engine.checkpoint_after = stats.position + SOON;
+    }
+    open_writer();
 }
 
 /* --- batches --- */

@@ -1,6 +1,8 @@
 /* Linked events: all or nothing. */
 #include "given.h"
 
+#include <stdio.h>
+
 TestSuite(chains, .init = given_open, .fini = given_close);
 
 Test(chains, a_whole_chain_applies_and_each_event_sees_the_ones_before_it)
@@ -239,4 +241,36 @@ Test(chains, the_longest_chain_is_undone_whole)
     expect_balance("A1", .debits_posted = 7 + MP_BATCH_MAX);
     reopen();
     expect_balance("A1", .debits_posted = 7 + MP_BATCH_MAX);
+}
+
+/* A chain over many pages, so that what is undone lay behind where the log goes on. */
+static void break_a_long_chain(const char *lines, const char *result)
+{
+    static char text[64 << 10];
+    size_t used = 0;
+
+    for (int i = 0; i < 1000; i++)
+        used += (size_t)snprintf(text + used, sizeof(text) - used,
+                                 "? C1 -> D1 1 linked => linked_event_failed\n");
+    snprintf(text + used, sizeof(text) - used, "%s\n? A1 -> B1 1 code=0 => %s", lines, result);
+    transfers(text);
+}
+
+Test(chains, what_was_undone_leaves_no_trace_in_a_checkpoint)
+{
+    GIVEN_ACCOUNTS("A1 B1 C1 D1");
+    transfers("T1 A1 -> B1 5; T2 A1 -> B1 7 pending timeout=9");
+    reopen();
+    reopen(); /* from here on one is made 16 KiB later, of the tables as they are then */
+    break_a_long_chain("T3 A1 -> B1 1 linked => linked_event_failed\n"
+                       "T4 post T2 2 keep_pending linked => linked_event_failed",
+                       "code_must_not_be_zero");
+    for (int i = 0; i < 8; i++) expect(transfer("? C1 -> D1 1"), MP_CREATED);
+    idle();
+    transfers("T4 post T2 3 keep_pending; T6 A1 -> B1 1");
+    reopen();
+    expect_all_the_same_to_a_reader(1);
+    expect(transfer("T7 post T2 5"), MP_TRANSFER_EXCEEDS_PENDING_TRANSFER_AMOUNT);
+    transfers("T8 post T2; T9 A1 -> B1 1");
+    expect_all_the_same_to_a_reader(2);
 }

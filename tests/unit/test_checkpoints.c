@@ -119,20 +119,28 @@ static mp_status submit(struct telling *telling, unsigned step, struct batch *ba
     return status == MP_OK ? mp_step(telling->ledger, NULL) : status;
 }
 
-/* Two steps: the second one is asked while the first one is in flight, and the helper has a turn
- * then. */
+/* Two steps: the second one is asked while the first one is in flight, and the helper has some
+ * turns then, as batches without events come. */
 static mp_status ask(struct telling *telling)
 {
     unsigned first = telling->answered;
     struct batch *batches = calloc(2, sizeof *batches);
     mp_status status = submit(telling, first, &batches[0]);
     bool both = first + 1 < STEPS && first % 2 == 0 && status == MP_OK;
+    mp_request nothing[2] = {{.operation = MP_CREATE_TRANSFERS},
+                             {.operation = MP_CREATE_TRANSFERS}};
 
     if (both) status = submit(telling, first + 1, &batches[1]);
+    for (unsigned i = 0; i < 2 && status == MP_OK; i++) {
+        status = mp_submit(telling->ledger, &nothing[i]);
+        if (status == MP_OK) status = mp_step(telling->ledger, NULL);
+    }
     for (unsigned i = 0; i < 1u + both; i++) {
         if (status == MP_OK) status = mp_wait(telling->ledger, &batches[i].request);
         if (status == MP_OK) telling->answered++;
     }
+    for (unsigned i = 0; i < 2 && status == MP_OK; i++)
+        status = mp_wait(telling->ledger, &nothing[i]);
     free(batches);
     return status;
 }

@@ -176,6 +176,26 @@ Test(damage, the_same_block_is_refused_once_it_is_sealed, .timeout = 120)
     sim_free(told.sim);
 }
 
+/* The seal's own block, and the one before it, are gone: ledger.mp still says what was sealed. */
+Test(damage, a_lost_seal_and_what_lay_before_it_are_missed, .timeout = 120)
+{
+    struct story told = story_begin(story_world(), (mp_options){0});
+    static const uint8_t zeros[PAGE_SIZE];
+    struct blocks blocks;
+    bool worked = true;
+
+    cr_assert_eq(story_open(&told), MP_OK, "%s", mp_last_error());
+    cr_assert_eq(story_tell(&told, 4), MP_OK, "%s", mp_last_error());
+    sim_pass(told.sim, 20000000);
+    while (worked) cr_assert_eq(mp_step(told.ledger, &worked), MP_OK);
+    die(&told);
+    blocks = find_blocks(told.sim);
+    for (uint64_t page = blocks.position[blocks.count - 2]; page < blocks.end; page += PAGE_SIZE)
+        sim_write_file(told.sim, log_path, zeros, sizeof zeros, page);
+    expect_refused(&told, told.sim, blocks.position[blocks.count - 2]);
+    sim_free(told.sim);
+}
+
 Test(damage, both_slots_of_ledger_mp_are_needed_to_lose_it, .timeout = 120)
 {
     struct story told = told_up_to(STORY_STEPS, true), story = told;

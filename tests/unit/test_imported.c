@@ -162,6 +162,18 @@ Test(imported, the_bounds_are_known_after_a_restart)
               "T2 A1 -> B1 1 imported at=501");
 }
 
+Test(imported, the_time_of_an_update_is_a_bound_after_a_restart_too)
+{
+    accounts("A1 imported at=100; B1 imported at=200");
+    updates("U1 A1 set=frozen_credits");
+    const unsigned long long updated = given_results()->timestamp;
+    clock_advance_seconds(1);
+    reopen();
+    expect(transfer(lines_of("T1 A1 -> B1 1 imported at=%llu", updated)),
+           MP_TRANSFER_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS);
+    expect(transfer(lines_of("T1 A1 -> B1 1 imported at=%llu", updated + 1)), MP_CREATED);
+}
+
 Test(imported, a_reservation_has_no_timeout_but_can_be_resolved_by_either_kind)
 {
     accounts("A1 imported at=100; B1 imported at=200");

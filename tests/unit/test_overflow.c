@@ -46,6 +46,30 @@ Test(overflow, reservations_cross_each_edge_and_come_back)
     expect_all_the_same_to_a_reader(2);
 }
 
+/* Whether sums are asked for beside the results or not, from batch to batch. */
+Test(overflow, small_amounts_cross_the_edges_too)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        if (pass == 1) given_close();
+        if (pass == 1) given_open();
+        GIVEN_ACCOUNTS("A1 B1 C1 D1");
+        if (pass == 1) GIVEN_ACCOUNTS("E1");
+        for (int i = 1; i <= 12; i++) {
+            GIVEN_ACCOUNTS(lines_of("F%d", i));
+            expect(transfer("? A1 -> B1 2^61"), MP_CREATED);
+            GIVEN_ACCOUNTS(lines_of("G%d", i));
+            expect(transfer(lines_of("? C1 -> F%d 2^61", i)), MP_CREATED); /* one side alone */
+            GIVEN_ACCOUNTS(lines_of("H%d", i));
+            expect(transfer(lines_of("? G%d -> D1 2^61", i)), MP_CREATED);
+        }
+        expect_balance("A1", .debits_posted = (mp_u128)12 << 61);
+        expect_balance("D1", .credits_posted = (mp_u128)12 << 61);
+        expect_all_the_same_to_a_reader(1);
+        reopen();
+        expect_all_the_same_to_a_reader(2);
+    }
+}
+
 Test(overflow, a_wide_account_that_becomes_narrow_again_and_wide_again)
 {
     GIVEN_ACCOUNTS("A1 B1");

@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <micropay/micropay.h>
+#include <string.h>
 
 enum { FIRST_ID = 1000, BATCH = 40 };
 
@@ -178,4 +179,44 @@ Test(overtaking, a_failed_read_stops_the_ledger)
     open_ledger();
     cr_assert_eq(mp_create_transfers(ledger, events[0], BATCH, results[0]), MP_OK);
     must_be_answered(0, 1);
+}
+
+/* Else a crash could undo what a caller was told that exists. */
+Test(overtaking, who_sees_what_is_in_flight_is_answered_when_it_is_durable)
+{
+    unsigned in_flight = 0;
+
+    sim_settings(sim)->ring_delay_max = 50;
+    for (unsigned round = 0; round < 20; round++) {
+        const mp_id first = 100000 * (round + 1);
+        mp_transfer found;
+        uint32_t count;
+        bool worked = true;
+
+        queue(0, 0, 0);
+        queue(1, 0, 0);
+        for (unsigned i = 0; i < BATCH; i++) events[0][i].id = events[1][i].id = first + i;
+        run(2); /* together: the second one exists already */
+        for (unsigned i = 0; i < BATCH; i++) cr_assert_eq(results[1][i].result, MP_TRANSFER_EXISTS);
+
+        while (worked) cr_assert_eq(mp_step(ledger, &worked), MP_OK); /* nothing is in flight */
+        queue(0, 0, 0);
+        for (unsigned i = 0; i < BATCH; i++) events[0][i].id = first + 1000 + i;
+        cr_assert_eq(mp_step(ledger, NULL), MP_OK);
+        queue(1, 0, 0);
+        memcpy(events[1], events[0], sizeof events[1]);
+        cr_assert_eq(mp_step(ledger, NULL), MP_OK); /* while the first one is in flight */
+        in_flight += !mp_done(&requests[0]);
+        cr_assert(mp_done(&requests[0]) || !mp_done(&requests[1]));
+        run(2);
+        for (unsigned i = 0; i < BATCH; i++) cr_assert_eq(results[1][i].result, MP_TRANSFER_EXISTS);
+
+        queue(0, 0, 0);
+        for (unsigned i = 0; i < BATCH; i++) events[0][i].id = first + 2000 + i;
+        cr_assert_eq(mp_step(ledger, NULL), MP_OK);
+        cr_assert_eq(mp_lookup_transfers(ledger, &events[0][0].id, 1, &found, &count), MP_OK);
+        cr_assert(count == 1 && mp_done(&requests[0]));
+        run(1);
+    }
+    cr_assert_gt(in_flight, 5);
 }

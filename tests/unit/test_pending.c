@@ -14,6 +14,20 @@ Test(reservation, reserved_money_is_neither_gone_nor_free)
     expect_balance("A1", .debits_posted = 100, .credits_pending = 70, .credits_posted = 30);
 }
 
+/* Each twice: whether sums are asked for beside the results or not, from batch to batch. */
+Test(reservation, what_is_reserved_counts_against_both_limits)
+{
+    GIVEN_ACCOUNTS("D1:debits_must_not_exceed_credits E1:credits_must_not_exceed_debits A1");
+    transfers("T1 A1 -> D1 10; T2 E1 -> A1 10; T3 D1 -> A1 6 pending; T4 A1 -> E1 6 pending");
+    transfers_one_by_one("? D1 -> A1 5 => exceeds_credits; ? D1 -> A1 5 => exceeds_credits\n"
+                         "? A1 -> E1 5 => exceeds_debits; ? A1 -> E1 5 => exceeds_debits\n"
+                         "? D1 -> A1 2; ? D1 -> A1 2; ? A1 -> E1 2; ? A1 -> E1 2\n"
+                         "? D1 -> A1 1 => exceeds_credits; ? D1 -> A1 1 => exceeds_credits\n"
+                         "? A1 -> E1 1 => exceeds_debits; ? A1 -> E1 1 => exceeds_debits\n");
+    expect_balance("D1", .debits_pending = 6, .debits_posted = 4, .credits_posted = 10);
+    expect_balance("E1", .debits_posted = 10, .credits_pending = 6, .credits_posted = 4);
+}
+
 Test(reservation, a_post_moves_all_or_part_and_gives_the_rest_back)
 {
     GIVEN_ACCOUNTS("A1 B1");

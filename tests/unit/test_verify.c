@@ -5,7 +5,9 @@
  * $MICROPAY_TEST_DIR, else $TMPDIR, else /tmp has the directory.
  */
 #include "block_walk.h"
+#include "checkpoint_format.h"
 #include "engine.h"
+#include "hash.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -131,6 +133,8 @@ static void make_ledger(void)
     transfer(about(22, 20, 5, MP_TRANSFER_INCREASE_PENDING), MP_CREATED);
     transfer(about(23, 20, 30, MP_TRANSFER_POST_PENDING), MP_CREATED);
     transfer(pending(24, 1, 2, 8, 5), MP_CREATED);
+    transfer(pending(27, 1, 2, 3, 5), MP_CREATED);
+    transfer(pending(28, 1, 2, 2, 0), MP_CREATED);
     transfer(pending(25, 1, 2, 9, 0), MP_CREATED);
     transfer(about(26, 25, 0, MP_TRANSFER_VOID_PENDING), MP_CREATED);
     transfer(about(30, 10, 40, MP_TRANSFER_REVERSAL), MP_CREATED);
@@ -143,7 +147,10 @@ static void make_ledger(void)
     second = plain(60, 1, 2, (mp_u128)1 << 70);
     must(mp_execute(ledger, &request), "mp_execute");
     cr_assert(results[0].result == MP_CREATED);
-    test.now += 10 * NS_PER_S; /* 24 expires */
+    request.source_position = 6;
+    second.id = 63;
+    must(mp_execute(ledger, &request), "mp_execute");
+    test.now += 10 * NS_PER_S; /* 24 and 27 expire */
     transfer(plain(61, 1, 2, 1), MP_CREATED);
     transfer(pending(62, 1, 3, 1, 0), MP_CREATED);
     must(mp_close(ledger), "mp_close");
@@ -229,6 +236,20 @@ static struct record_view view_of(struct transfer_record *record)
     return view;
 }
 
+/* The block that holds a record. */
+static struct block_header *block_of(const void *record)
+{
+    uint64_t at = (uint64_t)((const uint8_t *)record - test.log) / PAGE_SIZE * PAGE_SIZE;
+    const struct page_trailer *trailer = (const struct page_trailer *)(test.log + at + PAGE_DATA);
+
+    return (struct block_header *)(test.log + at - (uint64_t)trailer->page * PAGE_SIZE);
+}
+
+static struct account_record *account_of(mp_id id)
+{
+    return (struct account_record *)record_of(id, MP_RECORD_ACCOUNT);
+}
+
 /* --- verifying --- */
 
 static void told(void *user, const char *text)
@@ -258,10 +279,10 @@ Test(verify, a_sound_ledger_has_no_problem_and_all_of_it_is_counted)
     make_ledger();
     report = verify(0);
     cr_assert(report.problems == 0, "%s", test.sentence);
-    cr_assert(report.accounts == 5 && report.transfers == 17, "%u transfers",
+    cr_assert(report.accounts == 5 && report.transfers == 20, "%u transfers",
               (unsigned)report.transfers);
-    cr_assert(report.expiries == 1 && report.updates == 1 && report.bound_ids == 1);
-    cr_assert(report.reservations_open == 1 && report.records == 25);
+    cr_assert(report.expiries == 2 && report.updates == 1 && report.bound_ids == 1);
+    cr_assert(report.reservations_open == 2 && report.records == 29);
 }
 
 /* What is changed, and words of what must be said of it. */
@@ -344,11 +365,49 @@ static void change_source(void)
     ((struct input_position_record *)record_of(0, MP_RECORD_INPUT_POSITION))->source = 0;
 }
 
-static const struct {
+static void break_credit_limit(void)
+{
+    account_of(2)->flags |= MP_ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS;
+    transfer_of(10)->credit_flags |= MP_ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS;
+}
+static void close_account(void) { account_of(5)->flags |= MP_ACCOUNT_CLOSED; }
+static void limit_both(void)
+{
+    account_of(5)->flags |=
+        MP_ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS | MP_ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS;
+}
+static void close_what_is_not_empty(void)
+{
+    ((struct update_record *)record_of(90, MP_RECORD_UPDATE))->flags_set |= MP_ACCOUNT_CLOSED;
+}
+static void leave_something_behind(void)
+{
+    struct block_header *block = block_of(transfer_of(12));
+    const struct page_trailer *trailer =
+        (const struct page_trailer *)((uint8_t *)block + PAGE_DATA);
+
+    ((uint8_t *)block)[trailer->units_used * UNIT_SIZE + 7] = 1;
+}
+static void mark_less(void) { block_of(transfer_of(61))->mark = PAGE_SIZE; }
+static void count_no_expiries(void) { block_of(transfer_of(61))->expiries = 0; }
+static void be_overdue(void) { transfer_of(28)->timeout = 1; }
+static void expire_in_another_order(void) { transfer_of(24)->timeout = 6; }
+static void reverse_of_another(void) { transfer_of(30)->debit_slot = 2; }
+static void reverse_to_another(void) { transfer_of(31)->credit_slot = 2; }
+static void inherit_other_data(void) { transfer_of(20)->user_data_32 = 5; }
+static void capture_with_another_code(void) { transfer_of(23)->code = 2; }
+static void go_back_in_a_source(void)
+{
+    ((struct input_position_record *)record_of(0, MP_RECORD_INPUT_POSITION))->position = 7;
+}
+
+struct change {
     const char *name;
     void (*change)(void);
     const char *words;
-} changes[] = {
+};
+
+static const struct change changes[] = {
     {"an amount", change_amount, "transfer 0xb: the debit account's posted debits"},
     {"a sum after", change_sum,
      "credit account's posted credits after it are said to be 61, but come to 60"},
@@ -380,6 +439,60 @@ static const struct {
     {"a frozen account", freeze, "frozen"},
     {"flags that don't go together", mix_flags, "flags can't be"},
     {"a source", change_source, "source 0"},
+    {"a limit of credits", break_credit_limit, "credits exceed its debits, against its limit"},
+    {"a closed account", close_account, "the credit account is closed"},
+    {"both limits", limit_both, "such flags can't be"},
+    {"an account closed too early", close_what_is_not_empty, "closes an account that isn't empty"},
+    {"what lies behind records", leave_something_behind, "isn't zero behind its records"},
+    {"a mark before the last one", mark_less, "lies before that of the block before"},
+    {"the number of expiries", count_no_expiries, "expiries come first in a block"},
+    {"a reservation that should have expired", be_overdue, "should have released it"},
+    {"the order of expiries", expire_in_another_order, "expired later was released before it"},
+    {"an account of a reversal", reverse_of_another, "those of the reversed transfer, swapped"},
+    {"the other one", reverse_to_another, "those of the reversed transfer, swapped"},
+    {"user data that were inherited", inherit_other_data, "user data is said to be"},
+    {"the code of a capture", capture_with_another_code, "aren't the reservation's"},
+    {"the order of a source", go_back_in_a_source, "doesn't lie behind its last one"},
+};
+
+/* History that was imported, before anything else. */
+static void make_imported_ledger(void)
+{
+    const mp_options how = {.flags = MP_OPEN_MANUAL, .memory_max = MIB(96), .env = &test.env};
+    mp_account accounts[2], late;
+    mp_transfer event;
+
+    must(mp_init(test.directory, &how), "mp_init");
+    must(mp_open(test.directory, &how, &ledger), "mp_open");
+    for (uint32_t i = 0; i < 2; i++) {
+        accounts[i] = (mp_account){.id = 1 + i,
+                                   .ledger = 1,
+                                   .code = 1,
+                                   .flags = MP_ACCOUNT_IMPORTED,
+                                   .timestamp = 100 + 100 * i};
+    }
+    must(mp_create_accounts(ledger, accounts, 2, results), "mp_create_accounts");
+    event = plain(10, 1, 2, 5);
+    event.flags = MP_TRANSFER_IMPORTED;
+    event.timestamp = 300;
+    transfer(event, MP_CREATED);
+    late = accounts[0];
+    late.id = 3;
+    late.timestamp = 400;
+    must(mp_create_accounts(ledger, &late, 1, results), "mp_create_accounts");
+    cr_assert(results[0].result == MP_CREATED);
+    must(mp_close(ledger), "mp_close");
+}
+
+static void import_account_too_early(void) { account_of(3)->imported_time = 250; }
+static void import_at_an_accounts_time(void)
+{
+    ((struct ext_user_data *)(uintptr_t)view_of(transfer_of(10)).user_data)->imported_time = 200;
+}
+
+static const struct change imported_changes[] = {
+    {"an imported account's time", import_account_too_early, "newer than the transfers before"},
+    {"an imported transfer's time", import_at_an_accounts_time, "an account has the same time"},
 };
 
 static char all_told[1 << 16];
@@ -393,14 +506,13 @@ static void remember(void *user, const char *text)
     snprintf(all_told + used, sizeof all_told - used, "%s\n", text);
 }
 
-Test(verify, whatever_is_changed_is_told_with_file_and_offset)
+static void expect_told(const struct change *changed, size_t count)
 {
-    make_ledger();
-    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+    for (size_t i = 0; i < count; i++) {
         mp_verify_report report;
 
         load_log();
-        changes[i].change();
+        changed[i].change();
         uint8_t *sound = malloc(SEGMENT_FIRST);
         char path[8192];
         int file;
@@ -412,10 +524,10 @@ Test(verify, whatever_is_changed_is_told_with_file_and_offset)
         all_told[0] = 0;
         test.told = 0;
         must(mp_verify(test.directory, &test.env, 0, NULL, remember, NULL, NULL, &report),
-             changes[i].name);
-        cr_assert(report.problems > 0, "%s: nothing was told", changes[i].name);
-        cr_assert(strstr(all_told, changes[i].words) != NULL, "%s: %s", changes[i].name, all_told);
-        cr_assert(strstr(all_told, "wal/00000001.wal: offset ") != NULL, "%s: %s", changes[i].name,
+             changed[i].name);
+        cr_assert(report.problems > 0, "%s: nothing was told", changed[i].name);
+        cr_assert(strstr(all_told, changed[i].words) != NULL, "%s: %s", changed[i].name, all_told);
+        cr_assert(strstr(all_told, "wal/00000001.wal: offset ") != NULL, "%s: %s", changed[i].name,
                   all_told);
         cr_assert(pwrite(file, sound, SEGMENT_FIRST, 0) == (ssize_t)SEGMENT_FIRST);
         close(file);
@@ -424,6 +536,19 @@ Test(verify, whatever_is_changed_is_told_with_file_and_offset)
         test.log = NULL;
     }
     cr_assert(verify(0).problems == 0);
+}
+
+Test(verify, whatever_is_changed_is_told_with_file_and_offset)
+{
+    make_ledger();
+    expect_told(changes, sizeof changes / sizeof *changes);
+}
+
+Test(verify, whatever_is_changed_in_imported_history_is_told)
+{
+    make_imported_ledger();
+    cr_assert(verify(0).problems == 0, "%s", test.sentence);
+    expect_told(imported_changes, sizeof imported_changes / sizeof *imported_changes);
 }
 
 Test(verify, damage_is_told_as_such_and_what_lies_before_is_verified)
@@ -490,4 +615,129 @@ Test(verify, little_memory_takes_longer_and_finds_the_same)
     cr_assert(poor.accounts == rich.accounts && poor.transfers == rich.transfers &&
               poor.records == rich.records);
     cr_assert(poor.reservations_open == rich.reservations_open);
+}
+
+static void open_empty_ledger(uint64_t checkpoint_after)
+{
+    const mp_options how = {.flags = MP_OPEN_MANUAL,
+                            .memory_max = MIB(96),
+                            .env = &test.env,
+                            .checkpoint_after = checkpoint_after};
+
+    must(mp_init(test.directory, &how), "mp_init");
+    must(mp_open(test.directory, &how, &ledger), "mp_open");
+}
+
+static void make_accounts(uint32_t count)
+{
+    static mp_account accounts[MP_BATCH_MAX];
+
+    for (uint32_t done = 0; done < count; done += MP_BATCH_MAX) {
+        for (uint32_t i = 0; i < MP_BATCH_MAX; i++)
+            accounts[i] = (mp_account){.id = done + i + 1, .ledger = 1, .code = 1};
+        must(mp_create_accounts(ledger, accounts, MP_BATCH_MAX, results), "mp_create_accounts");
+    }
+}
+
+/* More ids than fit into the memory allowed: the second one may stand in another part of the file.
+ */
+Test(verify, with_little_memory_an_id_that_was_used_is_told_too)
+{
+    static mp_transfer binds[MP_BATCH_MAX];
+
+    open_empty_ledger(0);
+    make_accounts(MP_BATCH_MAX);
+    transfer(plain(11, 1, 2, 5), MP_CREATED);
+    for (uint32_t batch = 0; batch < 43; batch++) {
+        for (uint32_t i = 0; i < MP_BATCH_MAX; i++)
+            binds[i] =
+                (mp_transfer){.id = 1000 + batch * MP_BATCH_MAX + i, .flags = MP_TRANSFER_BIND_ID};
+        must(mp_create_transfers(ledger, binds, MP_BATCH_MAX, results), "mp_create_transfers");
+    }
+    transfer(plain(61, 1, 2, 5), MP_CREATED);
+    must(mp_close(ledger), "mp_close");
+    load_log();
+    repeat_id();
+    store_log();
+    cr_assert(verify(1).problems == 1);
+    cr_assert(strstr(test.sentence, "second time") != NULL, "%s", test.sentence);
+}
+
+/* More accounts than fit: the log is read more than once. */
+Test(verify, with_little_memory_a_changed_amount_is_told_too)
+{
+    mp_verify_report report;
+
+    open_empty_ledger(0);
+    make_accounts(80000);
+    transfer(plain(10, 1, 2, 5), MP_CREATED);
+    transfer(plain(11, 2, 80000, 5), MP_CREATED);
+    must(mp_close(ledger), "mp_close");
+    load_log();
+    change_amount();
+    store_log();
+    report = verify(1);
+    cr_assert(report.bytes_total >= 2 * (report.position - PAGE_SIZE), "all fits into so little");
+    cr_assert(report.problems > 0);
+    cr_assert(strstr(test.sentence, "transfer 0xb: the ") != NULL, "%s", test.sentence);
+}
+
+/* --- checkpoints --- */
+
+static void change_item_sum(uint8_t *item) { ((struct account_item *)item)->sums[1]++; }
+static void change_item_time(uint8_t *item) { ((struct account_item *)item)->timestamp++; }
+static void change_item_left(uint8_t *item) { ((struct reservation_item *)item)->left++; }
+
+/* A change of the checkpoint's first account or reservation, its sum made right again. */
+static void change_checkpoint(uint16_t kind, void (*change)(uint8_t *item))
+{
+    static uint8_t chunk[CHUNK_BYTES];
+    struct chunk_head *head = (struct chunk_head *)chunk;
+    char path[8192];
+    int file;
+
+    snprintf(path, sizeof path, "%s/checkpoint/00000001.ckpt", test.directory);
+    file = open(path, O_RDWR);
+    for (off_t at = 0; head->kind != kind; at += CHUNK_BYTES) {
+        cr_assert(pread(file, chunk, CHUNK_BYTES, at) == (ssize_t)CHUNK_BYTES);
+        if (head->kind != kind) continue;
+        change(chunk + sizeof *head);
+        head->sum = 0;
+        head->sum = XXH3_64bits(chunk, sizeof *head + head->bytes);
+        cr_assert(pwrite(file, chunk, CHUNK_BYTES, at) == (ssize_t)CHUNK_BYTES);
+    }
+    memset(chunk, 0, sizeof chunk);
+    close(file);
+}
+
+Test(verify, a_checkpoint_that_says_something_else_than_the_log_is_told)
+{
+    static const struct {
+        uint16_t kind;
+        void (*change)(uint8_t *item);
+        const char *words;
+    } cases[] = {
+        {CHUNK_ACCOUNTS, change_item_sum, "leads to another account 1 than the log"},
+        {CHUNK_ACCOUNTS, change_item_time, "leads to another account 1 than the log"},
+        {CHUNK_RESERVATIONS, change_item_left, "leads to reservations that are not the pending"},
+    };
+    bool worked = true;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (i > 0) {
+            remove_directory();
+            make_directory();
+            worked = true;
+        }
+        open_empty_ledger(1);
+        make_accounts(MP_BATCH_MAX);
+        transfer(plain(10, 1, 2, 5), MP_CREATED);
+        transfer(pending(20, 1, 2, 5, 0), MP_CREATED);
+        while (worked) must(mp_step(ledger, &worked), "mp_step");
+        must(mp_close(ledger), "mp_close");
+        cr_assert(verify(0).checkpoints >= 1 && test.told == 0, "%s", test.sentence);
+        change_checkpoint(cases[i].kind, cases[i].change);
+        cr_assert(verify(0).problems > 0, "%s: nothing was told", cases[i].words);
+        cr_assert(strstr(test.sentence, cases[i].words) != NULL, "%s", test.sentence);
+    }
 }

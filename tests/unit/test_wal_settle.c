@@ -73,6 +73,8 @@ Test(wal_settle, a_torn_block_on_the_next_segments_second_page_is_cut, .init = g
     cr_assert_eq(wal.end, end);
     cr_assert_eq(wal.notice_count, 1);
     cr_assert_not_null(strstr(wal.notices[0], "wal/00000002.wal"), "%s", wal.notices[0]);
+    reopen(2);
+    cr_assert_eq(wal.notice_count, 0, "cut once");
     append(2); /* fits where the chain ends */
     cr_assert_eq(wal.last_block, end);
     append(1400);
