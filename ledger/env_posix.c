@@ -198,6 +198,7 @@ const mp_env *mp_env_posix(void)
         .file_close = env_file_close,
         .file_size = env_file_size,
         .file_allocate = env_file_allocate,
+        .file_settle = env_file_settle,
         .file_read = env_file_read,
         .file_write = env_file_write,
         .file_sync = env_file_sync,

@@ -16,6 +16,7 @@ int env_file_open(void *context, const char *path, unsigned flags);
 int env_file_close(void *context, int file);
 int64_t env_file_size(void *context, int file);
 int env_file_allocate(void *context, int file, uint64_t offset, uint64_t length);
+int env_file_settle(void *context, int file);
 int64_t env_file_read(void *context, int file, void *buffer, size_t length, uint64_t offset);
 int64_t env_file_write(void *context, int file, const mp_env_piece *pieces, unsigned count,
                        uint64_t offset, bool durable);

@@ -311,6 +311,29 @@ static void try_direct(struct wal *wal)
     if (file >= 0) env->file_close(env->context, file);
 }
 
+/* A process that was killed may have left a block on its way to the disk. It must not come behind
+ * the end that is found now: such a block goes into the last segment or, when the next one has been
+ * made, into the last but one. */
+static mp_status settle_writes(struct wal *wal)
+{
+    const mp_env *env = wal->env;
+    uint32_t newest = atomic_load_explicit(&wal->next_ready, memory_order_relaxed);
+
+    for (uint32_t ordinal = newest > 1 ? newest - 1 : newest; ordinal <= newest; ordinal++) {
+        char path[PATH_MAX_BYTES];
+        int file, result;
+
+        if (ordinal == 0) continue;
+        wal_path(wal->directory, path, "wal/%08u.wal", ordinal);
+        file = wal_file_open(wal, path, MP_ENV_WRITE);
+        if (file < 0) return wal_failed_file(path, "opened", file);
+        result = env->file_settle(env->context, file);
+        env->file_close(env->context, file);
+        if (result < 0) return wal_failed_file(path, "waited for", result);
+    }
+    return MP_OK;
+}
+
 static mp_status open_all(struct wal *wal, bool force)
 {
     mp_status status = check_filesystem(wal->env, wal->directory, force);
@@ -322,6 +345,7 @@ static mp_status open_all(struct wal *wal, bool force)
     if (status == MP_OK)
         status = ledger_file_load(wal->env, wal->directory, wal->lock_file, &wal->identity);
     if (status == MP_OK) status = find_segments(wal);
+    if (status == MP_OK && wal->write) status = settle_writes(wal);
     if (status != MP_OK) return status;
     try_direct(wal);
     wal->end = PAGE_SIZE;

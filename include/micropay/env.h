@@ -99,6 +99,9 @@ typedef struct mp_env {
     /** Allocates disk space for a range, so that writing it can't fail with -ENOSPC; grows the
      * file. What is there stays, the rest reads as zeros. Nobody may write the range meanwhile. */
     int (*file_allocate)(void *context, int file, uint64_t offset, uint64_t length);
+    /** Waits until no write to the file is under way, also none that a process which has died since
+     * had handed to the disk: what is read then stays. */
+    int (*file_settle)(void *context, int file);
     /** Reads; returns the bytes read, less than asked only at the end of the file. */
     int64_t (*file_read)(void *context, int file, void *buffer, size_t length, uint64_t offset);
     /** Writes all pieces in a row at an offset; returns their bytes, never less: after an error any

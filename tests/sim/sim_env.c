@@ -330,6 +330,7 @@ static const mp_env calls = {
     .file_close = sim_file_close,
     .file_size = sim_file_size,
     .file_allocate = sim_file_allocate,
+    .file_settle = sim_file_settle,
     .file_read = sim_file_read,
     .file_write = sim_file_write,
     .file_sync = sim_file_sync,

@@ -174,6 +174,16 @@ int sim_file_allocate(void *context, int file, uint64_t offset, uint64_t length)
             .kind = ALLOCATE, .node = handle->node, .offset = offset, .length = length});
 }
 
+/* A write under way here is over, or lost, when its process dies. */
+int sim_file_settle(void *context, int file)
+{
+    struct sim *sim = context;
+    const struct handle *handle;
+    int result = writable(sim, file, &handle);
+
+    return result < 0 ? result : 0;
+}
+
 int sim_file_resize(void *context, int file, uint64_t size)
 {
     struct sim *sim = context;

@@ -151,6 +151,21 @@ Test(env, durable_writes_go_on_where_the_kernel_refuses_the_flag)
     write_and_read_back(true);
 }
 
+Test(env, to_wait_for_the_writes_to_a_file_changes_nothing_of_it)
+{
+    int file = CALL(file_open, in("f"), MP_ENV_WRITE | MP_ENV_CREATE);
+    mp_env_piece piece = {"abc", 3};
+    char read[8];
+
+    EXPECT(CALL(file_write, file, &piece, 1, 5000, false), 3);
+    EXPECT(CALL(file_settle, file), 0);
+    EXPECT(CALL(file_size, file), 5003);
+    EXPECT(CALL(file_read, file, read, sizeof read, 5000), 3);
+    EXPECT(memcmp(read, "abc", 3), 0);
+    EXPECT(CALL(file_close, file), 0);
+    EXPECT(CALL(file_settle, file), -EBADF);
+}
+
 Test(env, a_file_never_takes_the_place_of_a_standard_stream)
 {
     int status;
