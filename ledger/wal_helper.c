@@ -9,7 +9,8 @@
 enum { MAKING_NOBODY, MAKING_HELPER };
 
 #define ZERO_STEP   KIB(256) /* a lone caller's write may have to wait for so much */
-#define ZERO_BEHIND MIB(1)   /* at once, and more efficiently, when the writer is fast */
+#define ZERO_LARGE  MIB(1)   /* more efficient, when the writer is fast: */
+#define ZERO_BEHIND MIB(4)   /* so much more is due */
 #define PASS_STEP   MIB(4)
 #define RETRY_AFTER MIB(1) /* after a full disk: of log written meanwhile */
 
@@ -48,7 +49,7 @@ static mp_status make_step(struct wal *wal, uint32_t next, uint64_t due, bool *w
     if (maker->ordinal != 0 && maker->ordinal != next) maker_abandon(wal);
     if (maker->ordinal == 0) return maker_begin(wal, next);
     if (maker->done < due)
-        return maker_zero(wal, due - maker->done < ZERO_BEHIND ? ZERO_STEP : ZERO_BEHIND);
+        return maker_zero(wal, due - maker->done < ZERO_BEHIND ? ZERO_STEP : ZERO_LARGE);
     if (maker->done == segment_size(next)) return maker_publish(wal);
     *worked = false; /* ahead of the writer */
     return MP_OK;
