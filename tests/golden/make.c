@@ -5,22 +5,14 @@
  *
  * tests/golden/golden.py says what becomes of it. */
 #include "sim_env.h"
+#include "support/must.h"
 #include "unit/words.h"
 
-#include <micropay/micropay.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { EVENTS_MAX = 32 };
-
-#define MUST(condition)                                                                            \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition, mp_last_error());   \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
 
 static struct sim *sim;
 static mp_ledger *ledger;

@@ -4,7 +4,7 @@
  * Accounts pay each other in a ring, so the sum of all balances is 0 at every instant: each
  * mp_read_many must see that. Threads that end right after their call, asynchronous callers and
  * blocking ones mix. Runs under ThreadSanitizer. */
-#include <micropay/micropay.h>
+#include "support/must.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,14 +14,6 @@
 #include <unistd.h>
 
 enum { ACCOUNTS = 16, CALLERS = 6, CALLS = 300, BATCH = 20, IN_FLIGHT = 8 };
-
-#define MUST(condition)                                                                            \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition, mp_last_error());   \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
 
 static mp_ledger *ledger;
 static char directory[] = "/tmp/micropay-threads-XXXXXX";

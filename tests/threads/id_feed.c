@@ -2,18 +2,11 @@
  * last chunk is empty, and where memory_max ends the feeding says so and hangs nowhere. */
 #include "id_feed.h"
 #include "hash.h"
+#include "support/must.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
 
 static const uint64_t secret[2] = {11, 12};
 
@@ -43,10 +36,10 @@ static void all_are_found(uint64_t count, bool thread)
     struct memory memory = {.max = MIB(64)};
     struct ids ids;
 
-    CHECK(ids_open(&ids, &memory) == MP_OK);
-    CHECK(feed(&ids, count, thread) == MP_OK);
-    CHECK(ids.count == count);
-    for (uint64_t i = 0; i < count; i++) CHECK(found(&ids, i));
+    MUST(ids_open(&ids, &memory) == MP_OK);
+    MUST(feed(&ids, count, thread) == MP_OK);
+    MUST(ids.count == count);
+    for (uint64_t i = 0; i < count; i++) MUST(found(&ids, i));
     ids_close(&ids);
 }
 
@@ -55,11 +48,11 @@ static void no_room_is_told(bool thread)
     struct memory memory = {.max = MIB(1)}; /* for 50,000 at least, 100,000 at most */
     struct ids ids;
 
-    CHECK(ids_open(&ids, &memory) == MP_OK);
-    CHECK(feed(&ids, 1000000, thread) == MP_LIMIT);
-    CHECK(strstr(mp_last_error(), "memory_max") != NULL);
-    CHECK(ids.count > 50000 && ids.count < 100000);
-    for (uint64_t i = 0; i < ids.count; i++) CHECK(found(&ids, i));
+    MUST(ids_open(&ids, &memory) == MP_OK);
+    MUST(feed(&ids, 1000000, thread) == MP_LIMIT);
+    MUST(strstr(mp_last_error(), "memory_max") != NULL);
+    MUST(ids.count > 50000 && ids.count < 100000);
+    for (uint64_t i = 0; i < ids.count; i++) MUST(found(&ids, i));
     ids_close(&ids);
 }
 

@@ -1,6 +1,6 @@
 /* A ledger large enough that opening it takes threads of its own: first from the log alone, then
  * from a checkpoint and the log behind it, then read-only. Balances and ids are what they were. */
-#include <micropay/micropay.h>
+#include "support/must.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,14 +8,6 @@
 #include <unistd.h>
 
 enum { BATCHES = 9, BATCH = MP_BATCH_MAX, ACCOUNTS = BATCHES * BATCH };
-
-#define MUST(condition)                                                                            \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition, mp_last_error());   \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
 
 static char directory[] = "/tmp/micropay-large-XXXXXX";
 static mp_ledger *ledger;

@@ -3,7 +3,7 @@
  * A request is handed over by a thread that is gone before it is answered, or answered to one that
  * drove the ledger itself; alone, and while others keep a block in flight. Few requests may be
  * outstanding, so that callers also wait for room. */
-#include <micropay/micropay.h>
+#include "support/must.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -13,14 +13,6 @@
 #include <unistd.h>
 
 enum { ROUNDS = 60, TOGETHER = 8, OUTSTANDING = 4 };
-
-#define MUST(condition)                                                                            \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition, mp_last_error());   \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
 
 static mp_ledger *ledger;
 

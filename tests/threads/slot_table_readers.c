@@ -2,6 +2,7 @@
  * there all the time, or finds what never was. Two more threads commit one arena at once. */
 #include "hash.h"
 #include "slot_table.h"
+#include "support/must.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -18,14 +19,6 @@ static _Atomic uint32_t lasting; /* slots below it that are multiples of LASTING
 static _Atomic bool stop;
 static _Atomic uint64_t found_all, retried_all;
 
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
-
 static uint64_t hash_of(uint64_t id) { return id_hash(secret, id); }
 
 /* As accounts_find_shared does it. */
@@ -38,7 +31,7 @@ static uint32_t find(uint64_t id, uint64_t *retried)
                                                 hash_of(id), &probe);
 
         for (; slot != SLOT_NONE; slot = slot_table_next_shared(&table, &probe)) {
-            CHECK(slot < SLOTS);
+            MUST(slot < SLOTS);
             if (atomic_load_explicit(&published[slot], memory_order_acquire) == id) return slot;
         }
         atomic_thread_fence(memory_order_acquire);
@@ -58,8 +51,8 @@ static void *read_on(void *argument)
         if (limit == 0) continue;
         random = random * 6364136223846793005u + 1442695040888963407u;
         slot = (uint32_t)(random >> 33) % limit / LASTING * LASTING;
-        CHECK(find(slot + 1, &retried) == slot);
-        if (found % 8 == 0) CHECK(find(SLOTS + 1 + (random >> 33), &retried) == SLOT_NONE);
+        MUST(find(slot + 1, &retried) == slot);
+        if (found % 8 == 0) MUST(find(SLOTS + 1 + (random >> 33), &retried) == SLOT_NONE);
         found++;
     }
     atomic_fetch_add(&found_all, found);
@@ -79,7 +72,7 @@ static void write_on(void)
     uint32_t removed = 1;
 
     for (uint32_t slot = 0; slot < SLOTS; slot++) {
-        CHECK(slot_table_prepare(&table, 1) == MP_OK);
+        MUST(slot_table_prepare(&table, 1) == MP_OK);
         add(slot);
         if (slot % LASTING == 0) atomic_store_explicit(&lasting, slot + 1, memory_order_release);
         if (slot % 8 == 7 && removed < slot) {
@@ -87,7 +80,7 @@ static void write_on(void)
             removed += LASTING;
         }
     }
-    CHECK(table.count == SLOTS - SLOTS / 8);
+    MUST(table.count == SLOTS - SLOTS / 8);
 }
 
 static void *commit_on(void *argument)
@@ -95,8 +88,8 @@ static void *commit_on(void *argument)
     struct arena *arena = argument;
 
     for (uint64_t bytes = 1; bytes <= MIB(24); bytes += 12345) {
-        CHECK(arena_commit(arena, bytes) == MP_OK);
-        CHECK(((volatile uint8_t *)arena->base)[bytes - 1] == 0);
+        MUST(arena_commit(arena, bytes) == MP_OK);
+        MUST(((volatile uint8_t *)arena->base)[bytes - 1] == 0);
     }
     return NULL;
 }
@@ -108,11 +101,11 @@ int main(void)
 
     memory.max = MIB(64);
     for (unsigned round = 0; round < ROUNDS; round++) {
-        CHECK(slot_table_open(&table, &memory, SLOTS, "slots") == MP_OK);
+        MUST(slot_table_open(&table, &memory, SLOTS, "slots") == MP_OK);
         atomic_store(&stop, false);
         for (unsigned i = 0; i < READERS; i++) {
-            CHECK(pthread_create(&readers[i], NULL, read_on, (void *)(uintptr_t)(round * 8 + i)) ==
-                  0);
+            MUST(pthread_create(&readers[i], NULL, read_on, (void *)(uintptr_t)(round * 8 + i)) ==
+                 0);
         }
         write_on();
         atomic_store(&stop, true);
@@ -120,14 +113,14 @@ int main(void)
         atomic_store(&lasting, 0);
         slot_table_close(&table);
     }
-    CHECK(arena_reserve(&arena, &memory, MIB(32), "things") == MP_OK);
+    MUST(arena_reserve(&arena, &memory, MIB(32), "things") == MP_OK);
     for (unsigned i = 0; i < 2; i++)
-        CHECK(pthread_create(&commits[i], NULL, commit_on, &arena) == 0);
+        MUST(pthread_create(&commits[i], NULL, commit_on, &arena) == 0);
     for (unsigned i = 0; i < 2; i++) pthread_join(commits[i], NULL);
-    CHECK(atomic_load(&memory.committed) == atomic_load(&arena.committed));
-    CHECK(atomic_load(&memory.committed) < MIB(25));
+    MUST(atomic_load(&memory.committed) == atomic_load(&arena.committed));
+    MUST(atomic_load(&memory.committed) < MIB(25));
     arena_free(&arena);
-    CHECK(atomic_load(&memory.committed) == 0);
+    MUST(atomic_load(&memory.committed) == 0);
     printf("%zu found, %zu tries again\n", (size_t)found_all, (size_t)retried_all);
     return 0;
 }

@@ -3,19 +3,12 @@
  * blocks. */
 #include "wal.h"
 #include "page_cache.h"
+#include "support/must.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition, mp_last_error());   \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
 
 enum { READERS = 3, PAGES_MAX = 300 };
 
@@ -40,8 +33,8 @@ static void append(uint8_t *block, uint32_t pages, uint64_t number)
     mp_env_piece piece = {block, pages * (size_t)PAGE_SIZE};
     uint64_t position, mark = wal.last_block == 0 ? PAGE_SIZE : wal.end;
 
-    CHECK(wal_can_accept(&wal, piece.length) == MP_OK);
-    CHECK(wal_place(&wal, piece.length, &position) == MP_OK);
+    MUST(wal_can_accept(&wal, piece.length) == MP_OK);
+    MUST(wal_place(&wal, piece.length, &position) == MP_OK);
     memset(block, 0, piece.length);
     for (uint32_t page = 0; page < pages; page++) {
         struct page_trailer *trailer =
@@ -61,8 +54,8 @@ static void append(uint8_t *block, uint32_t pages, uint64_t number)
                                     .mark = mark,
                                     .prev_sum = wal.prev_sum};
     wal.prev_sum = block_finish(block, piece.length, position);
-    CHECK(wal.env->file_write(wal.env->context, wal.file, &piece, 1,
-                              position - segment_base(wal.ordinal), true) == (int64_t)piece.length);
+    MUST(wal.env->file_write(wal.env->context, wal.file, &piece, 1,
+                             position - segment_base(wal.ordinal), true) == (int64_t)piece.length);
     wal.end = position + piece.length;
     wal.last_block = position;
     starts[number] = position;
@@ -76,7 +69,7 @@ static void *write_all(void *unused)
     uint64_t random = 1;
 
     (void)unused;
-    CHECK(block != NULL);
+    MUST(block != NULL);
     for (uint64_t number = 0; wal.ordinal < 4 && number < 4096; number++) {
         /* block_finish takes a ring: sizes that divide the position keep the block in one piece. */
         uint32_t pages = 1 + (uint32_t)(next_random(&random) % PAGES_MAX);
@@ -95,8 +88,8 @@ static void *help(void *unused)
 
     (void)unused;
     while (atomic_load(&ended) == 0 || worked) {
-        CHECK(wal_helper_step(&wal, atomic_load_explicit(&durable, memory_order_acquire),
-                              &worked) == MP_OK);
+        MUST(wal_helper_step(&wal, atomic_load_explicit(&durable, memory_order_acquire), &worked) ==
+             MP_OK);
     }
     return NULL;
 }
@@ -114,8 +107,8 @@ static void *read_pages(void *seed)
         position = starts[next_random(&random) % count]; /* of all segments ... */
         if (next_random(&random) % 2 == 0)
             position = starts[next_random(&random) % count % 64]; /* ... or from the cache */
-        CHECK(wal_read_page(&wal, position, page) == MP_OK);
-        CHECK(((const struct block_header *)page)->position == position);
+        MUST(wal_read_page(&wal, position, page) == MP_OK);
+        MUST(((const struct block_header *)page)->position == position);
     }
     return NULL;
 }
@@ -124,7 +117,7 @@ static mp_status count_block(void *context, const struct block_view *block)
 {
     uint64_t *blocks = context;
 
-    CHECK(block->header->time == *blocks + 1);
+    MUST(block->header->time == *blocks + 1);
     (*blocks)++;
     return MP_OK;
 }
@@ -134,15 +127,15 @@ static void *follow(void *unused)
     uint64_t blocks = 0;
 
     (void)unused;
-    CHECK(wal_open(&follower, mp_env_posix(), directory, false, false) == MP_OK);
+    MUST(wal_open(&follower, mp_env_posix(), directory, false, false) == MP_OK);
     while (blocks < 10 || atomic_load(&ended) == 0) {
-        CHECK(wal_scan_reader(&follower, follower.end, follower.prev_sum, follower.sequence,
-                              count_block, &blocks) == MP_OK);
-        CHECK(blocks <= atomic_load_explicit(&blocks_written, memory_order_acquire) + 1);
+        MUST(wal_scan_reader(&follower, follower.end, follower.prev_sum, follower.sequence,
+                             count_block, &blocks) == MP_OK);
+        MUST(blocks <= atomic_load_explicit(&blocks_written, memory_order_acquire) + 1);
     }
-    CHECK(wal_scan_reader(&follower, follower.end, follower.prev_sum, follower.sequence,
-                          count_block, &blocks) == MP_OK);
-    CHECK(blocks == atomic_load(&blocks_written) - 1); /* no later mark covers the last one */
+    MUST(wal_scan_reader(&follower, follower.end, follower.prev_sum, follower.sequence, count_block,
+                         &blocks) == MP_OK);
+    MUST(blocks == atomic_load(&blocks_written) - 1); /* no later mark covers the last one */
     wal_close(&follower);
     return NULL;
 }
@@ -174,30 +167,30 @@ int main(void)
     uint64_t blocks = 0;
     unsigned count = 0;
 
-    CHECK(mkdtemp(directory) != NULL);
-    CHECK(wal_init(mp_env_posix(), directory, false) == MP_OK);
-    CHECK(wal_open(&wal, mp_env_posix(), directory, true, false) == MP_OK);
-    CHECK(wal_scan(&wal, PAGE_SIZE, 0, 1, UINT64_MAX, count_all, &blocks) == MP_OK);
-    CHECK(wal_settle(&wal, 0) == MP_OK);
+    MUST(mkdtemp(directory) != NULL);
+    MUST(wal_init(mp_env_posix(), directory, false) == MP_OK);
+    MUST(wal_open(&wal, mp_env_posix(), directory, true, false) == MP_OK);
+    MUST(wal_scan(&wal, PAGE_SIZE, 0, 1, UINT64_MAX, count_all, &blocks) == MP_OK);
+    MUST(wal_settle(&wal, 0) == MP_OK);
     page_cache_close(wal.cache);
     wal.cache = page_cache_open(32);
-    CHECK(wal.cache != NULL);
+    MUST(wal.cache != NULL);
     wal.files_max = 1; /* likewise */
 
-    CHECK(pthread_create(&threads[count++], NULL, write_all, NULL) == 0);
-    CHECK(pthread_create(&threads[count++], NULL, help, NULL) == 0);
-    CHECK(pthread_create(&threads[count++], NULL, follow, NULL) == 0);
+    MUST(pthread_create(&threads[count++], NULL, write_all, NULL) == 0);
+    MUST(pthread_create(&threads[count++], NULL, help, NULL) == 0);
+    MUST(pthread_create(&threads[count++], NULL, follow, NULL) == 0);
     for (uintptr_t i = 0; i < READERS; i++) {
-        CHECK(pthread_create(&threads[count++], NULL, read_pages, (void *)(i + 1)) == 0);
+        MUST(pthread_create(&threads[count++], NULL, read_pages, (void *)(i + 1)) == 0);
     }
-    while (count > 0) CHECK(pthread_join(threads[--count], NULL) == 0);
+    while (count > 0) MUST(pthread_join(threads[--count], NULL) == 0);
     wal_close(&wal);
 
-    CHECK(wal_open(&wal, mp_env_posix(), directory, true, false) == MP_OK);
-    CHECK(wal_scan(&wal, PAGE_SIZE, 0, 1, UINT64_MAX, count_all, &blocks) == MP_OK);
-    CHECK(wal_settle(&wal, 0) == MP_OK);
-    CHECK(blocks == atomic_load(&blocks_written));
-    CHECK(wal.notice_count == 0);
+    MUST(wal_open(&wal, mp_env_posix(), directory, true, false) == MP_OK);
+    MUST(wal_scan(&wal, PAGE_SIZE, 0, 1, UINT64_MAX, count_all, &blocks) == MP_OK);
+    MUST(wal_settle(&wal, 0) == MP_OK);
+    MUST(blocks == atomic_load(&blocks_written));
+    MUST(wal.notice_count == 0);
     wal_close(&wal);
     remove_folder("/wal");
     remove_folder("/checkpoint");
