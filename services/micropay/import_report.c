@@ -149,6 +149,17 @@ void report_slot(struct import *import, const struct slot *slot)
 /* --- summary ------------------------------------------------------------------------------------
  */
 
+/* The results to be named: those of rows that weren't booked. */
+static bool summary_names(const struct report *report, uint32_t result)
+{
+    return report->by_result[result] != 0 && !result_good(report, result);
+}
+
+static const char *summary_name(const struct report *report, uint32_t result, char unnamed[32])
+{
+    return result == RESULT_OTHER ? "other" : result_text(report, result, unnamed);
+}
+
 static void summary_json(const struct report *report, double seconds, double rate)
 {
     struct json json = json_begin(&report->command->out);
@@ -165,38 +176,43 @@ static void summary_json(const struct report *report, double seconds, double rat
     json_object(&json, "results");
     for (uint32_t i = 0; i <= RESULT_OTHER; i++) {
         if (report->by_result[i] == 0) continue;
-        json_number(&json, i == RESULT_OTHER ? "other" : result_text(report, i, unnamed),
-                    report->by_result[i]);
+        json_number(&json, summary_name(report, i, unnamed), report->by_result[i]);
     }
     json_object_end(&json);
     json_end(&json);
 }
 
-static void summary_line(const struct report *report, const char *name, uint64_t count)
+static void summary_line(const struct report *report, int width, const char *name, uint64_t count)
 {
     char text[AMOUNT_TEXT_MAX];
 
     amount_print(count, 0, report->command->terminal, text);
-    text_format(&report->command->out, "%-24s %15s\n", name, text);
+    text_format(&report->command->out, "%-*s %15s\n", width, name, text);
 }
 
 static void summary_table(const struct report *report, double seconds, double rate)
 {
     char unnamed[32], name[80];
+    int width = 24;
 
-    summary_line(report, "rows", report->rows);
-    summary_line(report, "booked", report->created);
-    summary_line(report, "there already", report->exists);
-    summary_line(report, "refused", report->refused);
-    summary_line(report, "unreadable", report->unreadable);
-    if (!report->accounts) summary_line(report, "accounts made", report->accounts_created);
-    text_format(&report->command->out, "%-24s %15.3f\n", "seconds", seconds);
-    summary_line(report, "rows a second", (uint64_t)rate);
     for (uint32_t i = 0; i <= RESULT_OTHER; i++) {
-        if (report->by_result[i] == 0 || result_good(report, i)) continue;
-        snprintf(name, sizeof name, "  %s",
-                 i == RESULT_OTHER ? "other" : result_text(report, i, unnamed));
-        summary_line(report, name, report->by_result[i]);
+        if (!summary_names(report, i)) continue;
+        int length = (int)strlen(summary_name(report, i, unnamed)) + 2;
+
+        if (length > width) width = length;
+    }
+    summary_line(report, width, "rows", report->rows);
+    summary_line(report, width, "booked", report->created);
+    summary_line(report, width, "there already", report->exists);
+    summary_line(report, width, "refused", report->refused);
+    summary_line(report, width, "unreadable", report->unreadable);
+    if (!report->accounts) summary_line(report, width, "accounts made", report->accounts_created);
+    text_format(&report->command->out, "%-*s %15.3f\n", width, "seconds", seconds);
+    summary_line(report, width, "rows a second", (uint64_t)rate);
+    for (uint32_t i = 0; i <= RESULT_OTHER; i++) {
+        if (!summary_names(report, i)) continue;
+        snprintf(name, sizeof name, "  %s", summary_name(report, i, unnamed));
+        summary_line(report, width, name, report->by_result[i]);
     }
 }
 
