@@ -803,14 +803,13 @@ void live(void)
     mp_options options;
     pthread_t workers[WORKERS], readers[READERS];
     static void *(*const reads[READERS])(void *) = {read_balances, read_history, read_beside};
-    struct task *tasks = calloc(WORKERS, sizeof *tasks);
+    static struct task tasks[WORKERS]; /* a process has one life */
     unsigned worker_count = random_percent(20) ? 1 : 1 + (unsigned)random_below(WORKERS);
     static const unsigned lengths_ms[] = {50, 50, 300, 600};
     static const unsigned sizes[] = {3, 30, 300, BATCH};
     bool has_readers[READERS];
     mp_status status;
 
-    MUST(tasks != NULL);
     options = choose_options();
     leaves_open = random_percent(50);
     status = mp_open(world->directory, &options, &ledger);
@@ -849,5 +848,4 @@ void live(void)
     if (status != MP_OK && status != MP_STOPPED && status != MP_IO && status != MP_DISK_FULL)
         differs("mp_close: %s: %s", mp_status_name(status), mp_last_error());
     for (unsigned i = 0; i < WORKERS; i++) conclude_left(&tasks[i]);
-    free(tasks);
 }
