@@ -248,6 +248,44 @@ Test(limits, of_the_id_index_hold_for_expiries_and_a_batch_together)
     cr_assert_eq(stats().expiries, MP_BATCH_MAX);
 }
 
+/* As docs/reliability.md has it: to end a reservation takes an entry, too. */
+Test(limits, of_the_id_index_put_ends_of_reservations_off_until_there_is_more_memory)
+{
+    const uint32_t timeout = 1000000; /* seconds */
+    mp_transfer reserved = payment(MP_U128(2, 1)), capture = {.id = MP_U128(2, 2)};
+    mp_balance balance;
+    uint64_t booked = 0;
+
+    options.memory_max = 32 * MIB;
+    reopen();
+    reserved.flags = MP_TRANSFER_PENDING;
+    reserved.timeout = timeout;
+    must(mp_create_transfers(ledger, &reserved, 1, results));
+    for (uint32_t count = MP_BATCH_MAX; count > 0;) {
+        if (pay(MP_U128(1, booked + 1), count, 0) == MP_OK)
+            booked += count;
+        else
+            count /= 2;
+        idle();
+    }
+    capture.pending_id = reserved.id;
+    capture.amount = MP_AMOUNT_MAX;
+    capture.flags = MP_TRANSFER_POST_PENDING;
+    expect_limit(mp_create_transfers(ledger, &capture, 1, results));
+    sim_pass(sim, (timeout + 1) * UINT64_C(1000000000));
+    idle();
+    must(mp_read_balance(ledger, 1, &balance));
+    cr_assert_eq((uint64_t)balance.debits_pending, 1);
+    cr_assert_eq(stats().expiries, 0);
+    options.memory_max = 64 * MIB;
+    reopen();
+    idle();
+    must(mp_read_balance(ledger, 1, &balance));
+    cr_assert_eq((uint64_t)balance.debits_pending, 0);
+    cr_assert_eq((uint64_t)balance.debits_posted, booked);
+    cr_assert_eq(stats().expiries, 1);
+}
+
 /* Two accounts that nobody else pays or is paid by. */
 static mp_transfer payment_of_pair(mp_id id, uint32_t pair)
 {
