@@ -1,0 +1,79 @@
+/*
+ * How a service asks the ledger: commands and answers.
+ *
+ * A command is one linked chain of accounts, transfers or account updates. It gets one answer,
+ * applied or refused, when what it saw is durable. Sending the same bytes again is harmless and
+ * gives the same answer: ids are derived (ledger/ids.h), and the port looks up what an `exists`
+ * means. A refusal by a code that binds nothing is answered only after the chain's first id was
+ * bound, so that no answer is ever overtaken by a late success.
+ *
+ * Answers, and expiries of reservations, come in the order of the ledger's sequence. On the loop's
+ * thread; never inside ledger_send().
+ */
+#ifndef ADAPTERS_LEDGER_PORT_H
+#define ADAPTERS_LEDGER_PORT_H
+
+#include "runtime/error.h"
+#include "wire/ids.h"
+
+#include <micropay/micropay.h>
+
+enum { CHAIN_MAX = 16, CHAIN_BYTES_MAX = 8 + CHAIN_MAX * 128 };
+
+/* A chain as it is stored and sent: the very bytes. */
+struct chain {
+    uint32_t operation; /* enum mp_operation */
+    uint32_t count;     /* 1 to CHAIN_MAX */
+    union {
+        mp_account accounts[CHAIN_MAX];
+        mp_transfer transfers[CHAIN_MAX];
+        mp_account_update updates[CHAIN_MAX];
+    } events;
+};
+
+/* Stored form: 8 bytes of head, then the events. Returns the length. */
+size_t chain_encode(const struct chain *chain, uint8_t out[CHAIN_BYTES_MAX]);
+/* False if the bytes are no chain. */
+bool chain_decode(const void *bytes, size_t length, struct chain *out);
+/* Id of the first event: the command's id. */
+mp_id chain_id(const struct chain *chain);
+
+struct ledger_answer {
+    mp_id command;     /* chain_id() of what was sent; an expiry: the reservation's id */
+    struct uuid reply; /* as given at sending; an expiry: the reservation's user_data_128 */
+    bool expiry;       /* a reservation expired: `amount` was released */
+    bool applied;      /* the chain is in the ledger (also when it was before) */
+    bool bind;         /* answers a bind_id: `code` is id_bound, id_already_failed or exists_* */
+    uint32_t code;     /* MP_CREATED, or the code that broke the chain */
+    uint32_t broke;    /* index of the event that did */
+    uint64_t sequence, timestamp; /* of the last event; 0 where the ledger tells none */
+    uint32_t count;
+    mp_amount amount; /* expiry */
+    /* As recorded, each with the amount that moved; applied transfers only. */
+    mp_transfer transfers[CHAIN_MAX];
+    /* Sums after each; only when `has_sums` (a chain that was there before has none). */
+    bool has_sums;
+    mp_result_sums sums[CHAIN_MAX];
+    uint64_t expiry_position; /* expiry: to be kept, and given at ledger_port_listen() */
+};
+
+struct ledger_port;
+struct ledger_port_ops {
+    /* Must. Takes a copy. Answers once to the service's listener, unless the process dies first. */
+    void (*send)(struct ledger_port *port, unsigned listener, const struct chain *chain,
+                 struct uuid reply);
+    /* Must. Registers who gets answers, and expiries behind a position (0 = all there ever were)
+     * of reservations with this `code`; returns the listener's number. */
+    unsigned (*listen)(struct ledger_port *port, uint16_t code, uint64_t expiry_position,
+                       void (*answered)(void *context, const struct ledger_answer *answer),
+                       void *context);
+    /* Must. Newest sequence that is durable. */
+    uint64_t (*sequence)(struct ledger_port *port);
+    /* Must. Commands without answer. */
+    uint64_t (*outstanding)(struct ledger_port *port);
+};
+struct ledger_port {
+    const struct ledger_port_ops *ops;
+};
+
+#endif
