@@ -39,6 +39,9 @@ bool chain_decode(const void *bytes, size_t length, struct chain *out);
 /* Id of the first event: the command's id. */
 mp_id chain_id(const struct chain *chain);
 
+/* What a result of the ledger is to the platform's users (results.def). */
+enum reason ledger_reason(uint32_t result);
+
 struct ledger_answer {
     mp_id command;     /* chain_id() of what was sent; an expiry: the reservation's id */
     struct uuid reply; /* as given at sending; an expiry: the reservation's user_data_128 */
