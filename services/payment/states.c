@@ -295,6 +295,7 @@ static void on_increased(struct step_of *s, const struct operation *op)
     struct payment *p = s->p;
     const struct ledger_answer *answer = s->input->answer;
 
+    if (status_is_final(p->status)) return;
     for (unsigned i = 0; i < answer->count; i++)
         for (unsigned leg = 0; leg < p->leg_count; leg++)
             if (answer->transfers[i].pending_id ==
