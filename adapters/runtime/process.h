@@ -1,0 +1,46 @@
+/*
+ * A process: one loop, one bus, one ledger if it is the writer, and the services that run in it,
+ * each with its database, its turns and its routes. `micropay up` has all services in one process, a
+ * binary of its own has one, a test has those that it needs on a loop whose clock it moves.
+ */
+#ifndef ADAPTERS_RUNTIME_PROCESS_H
+#define ADAPTERS_RUNTIME_PROCESS_H
+
+#include "runtime/service.h"
+
+#include <micropay/micropay.h>
+
+enum { PROCESS_SERVICES_MAX = 16 };
+
+struct process_config {
+    struct loop *loop;
+    const struct service *const *services; /* NULL-ended */
+    const char *data;                      /* directory; NULL = databases in memory, no bus file */
+    const mp_env *env;                     /* of the ledger; NULL = the system */
+    const char *ledger;                    /* its directory as env knows it; NULL = data/ledger */
+    unsigned ledger_flags;                 /* MP_OPEN_MANUAL in a simulation */
+    uint64_t ledger_memory;                /* bytes; 0 = the default */
+    const void *(*settings)(void *context, const struct settings *section);
+    void *settings_context;
+    const struct peer *peers; /* NULL-named row ends; where other services answer */
+};
+
+struct process;
+
+/* Opens everything: makes and migrates databases, makes the ledger if there is none, starts the
+ * services in order. On failure nothing is left open. */
+enum outcome process_open(const struct process_config *config, struct process **out,
+                          struct error *err) MUST_USE;
+/* The router with the routes of one service. */
+struct http_router *process_router(struct process *process, const char *service);
+/* What a service's start made. */
+void *process_service(struct process *process, const char *service);
+mp_ledger *process_ledger(struct process *process);
+struct ledger_port *process_port(struct process *process);
+struct bus *process_bus(struct process *process);
+/* Takes no more work; `done` once all services have nothing under way. */
+void process_drain(struct process *process, void (*done)(void *context), void *context);
+/* Closes in the reverse order. */
+void process_close(struct process *process);
+
+#endif
