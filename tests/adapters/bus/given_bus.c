@@ -9,7 +9,7 @@
 
 static struct error err;
 
-static void open_bus(struct given *given)
+void given_reopen(struct given *given)
 {
     struct bus_config config = {.url = given->url};
 
@@ -23,15 +23,22 @@ void given_open(struct given *given, const struct contract *contract)
     cr_assert_not_null(mkdtemp(given->directory));
     contract->url(given->directory, given->url, sizeof given->url);
     given->loop = contract->make_loop();
-    open_bus(given);
+    given_reopen(given);
+}
+
+void given_close(struct given *given)
+{
+    if (given->bus == NULL) return;
+    bus_close(given->bus);
+    given->bus = NULL;
+    given_quiet(given);
 }
 
 void given_restart(struct given *given)
 {
-    bus_close(given->bus);
-    given_quiet(given);
+    given_close(given);
     if (given->contract->restart != NULL) given->contract->restart(given->url);
-    open_bus(given);
+    given_reopen(given);
 }
 
 static int remove_one(const char *path, const struct stat *status, int flag, struct FTW *walk)
@@ -44,8 +51,7 @@ static int remove_one(const char *path, const struct stat *status, int flag, str
 
 void given_end(struct given *given)
 {
-    bus_close(given->bus);
-    given_quiet(given);
+    given_close(given);
     given->contract->free_loop(given->loop);
     nftw(given->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }

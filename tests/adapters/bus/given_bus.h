@@ -43,7 +43,9 @@ struct given_reader {
 };
 
 void given_open(struct given *given, const struct contract *contract);
-/* Closes; opens again after the contract's restart. */
+/* Closes, until given_reopen(); both: a restart, with the contract's in between. */
+void given_close(struct given *given);
+void given_reopen(struct given *given);
 void given_restart(struct given *given);
 void given_end(struct given *given);
 
