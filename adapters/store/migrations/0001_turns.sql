@@ -5,6 +5,7 @@ CREATE TABLE outbox (
     lane SMALLINT NOT NULL,
     number BIGINT NOT NULL,  -- counted up in the lane, never used again
     written BIGINT NOT NULL, -- nanoseconds since the epoch
+    count BIGINT NOT NULL,   -- of events
     events BYTEA NOT NULL,
     PRIMARY KEY (lane, number)
 ) /* clustered */;
