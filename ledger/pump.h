@@ -54,7 +54,7 @@ struct pump {
     bool flying; /* a write is under way on the ring */
     struct {
         uint64_t position, end, sequence, submitted_ns;
-        uint32_t pages;
+        uint32_t pages, expiries;
         mp_env_piece pieces[2];
         unsigned piece_count;
     } flight;
@@ -163,6 +163,8 @@ mp_status clock_check_opening(const struct mp_ledger *ledger);
 void releases_begin(struct mp_ledger *ledger, uint32_t count);
 void request_release(mp_request *request, mp_status status);
 void releases_announce(struct mp_ledger *ledger, uint32_t count);
+/* Makes the eventfd readable, if somebody asked for it. */
+void event_announce(struct mp_ledger *ledger);
 void thread_wake(struct mp_ledger *ledger);
 void helper_wake(struct mp_ledger *ledger);
 

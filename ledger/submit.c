@@ -52,15 +52,20 @@ void request_release(mp_request *request, mp_status status)
 void releases_announce(struct mp_ledger *ledger, uint32_t count)
 {
     struct pump *pump = ledger->pump;
-    int event_file;
 
     if (count == 0) return;
     __atomic_add_fetch(&pump->completions, 1, __ATOMIC_SEQ_CST);
     if (atomic_load(&pump->sleepers) != 0) {
         ledger->env->wake(ledger->env->context, &pump->completions, INT32_MAX);
     }
-    event_file = atomic_load_explicit(&pump->event_file, memory_order_acquire);
-    if (event_file >= 0) ledger->env->event_signal(ledger->env->context, event_file);
+    event_announce(ledger);
+}
+
+void event_announce(struct mp_ledger *ledger)
+{
+    int file = atomic_load_explicit(&ledger->pump->event_file, memory_order_acquire);
+
+    if (file >= 0) ledger->env->event_signal(ledger->env->context, file);
 }
 
 int mp_eventfd(mp_ledger *ledger)

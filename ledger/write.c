@@ -60,6 +60,7 @@ static void flight_land(struct mp_ledger *ledger, int64_t result)
     pump->blocks_durable = pump->blocks_written;
     pump->last_activity = now_ns(ledger);
     stats_refresh(ledger);
+    if (pump->flight.expiries > 0) event_announce(ledger);
     if (pump->flight.position / HELPER_STRETCH != pump->flight.end / HELPER_STRETCH)
         helper_wake(ledger);
 }
@@ -86,6 +87,7 @@ void block_submit(struct mp_ledger *ledger, enum driver driver, unsigned flags)
     pump->flight.end = block->position + bytes;
     pump->flight.pages = block->page + 1;
     pump->flight.sequence = block->sequence;
+    pump->flight.expiries = block->expiries;
     if (block_is_empty(block) == false && block->count == 0) flags |= BLOCK_POSITIONS_ONLY;
     wal->last_time = block->time;
     wal->last_block = block->position;

@@ -14,6 +14,7 @@
 #define ADAPTERS_LEDGER_PORT_H
 
 #include "runtime/error.h"
+#include "runtime/loop.h"
 #include "wire/ids.h"
 
 #include <micropay/micropay.h>
@@ -38,12 +39,16 @@ bool chain_decode(const void *bytes, size_t length, struct chain *out);
 /* Id of the first event: the command's id. */
 mp_id chain_id(const struct chain *chain);
 
+/* What a result of the ledger is to the platform's users (results.def). */
+enum reason ledger_reason(uint32_t result);
+
 struct ledger_answer {
     mp_id command;     /* chain_id() of what was sent; an expiry: the reservation's id */
     struct uuid reply; /* as given at sending; an expiry: the reservation's user_data_128 */
     bool expiry;       /* a reservation expired: `amount` was released */
     bool applied;      /* the chain is in the ledger (also when it was before) */
     bool bind;         /* answers a bind_id: `code` is id_bound, id_already_failed or exists_* */
+    bool before;       /* applied, but by an earlier sending: no sums */
     uint32_t code;     /* MP_CREATED, or the code that broke the chain */
     uint32_t broke;    /* index of the event that did */
     uint64_t sequence, timestamp; /* of the last event; 0 where the ledger tells none */
@@ -51,10 +56,18 @@ struct ledger_answer {
     mp_amount amount; /* expiry */
     /* As recorded, each with the amount that moved; applied transfers only. */
     mp_transfer transfers[CHAIN_MAX];
-    /* Sums after each; only when `has_sums` (a chain that was there before has none). */
-    bool has_sums;
+    /* Sums after each; unless `before`. */
     mp_result_sums sums[CHAIN_MAX];
     uint64_t expiry_position; /* expiry: to be kept, and given at ledger_port_listen() */
+};
+
+/* Who asks. The struct is copied. */
+struct ledger_listener {
+    /* Each answer once, and each expiry of a reservation whose code lies within the bounds. */
+    void (*answered)(void *context, const struct ledger_answer *answer);
+    void *context;
+    uint16_t code_min, code_max; /* 0, 0 = no expiries */
+    uint64_t expiry_position;    /* only those behind it; 0 = all there ever were */
 };
 
 struct ledger_port;
@@ -62,18 +75,34 @@ struct ledger_port_ops {
     /* Must. Takes a copy. Answers once to the service's listener, unless the process dies first. */
     void (*send)(struct ledger_port *port, unsigned listener, const struct chain *chain,
                  struct uuid reply);
-    /* Must. Registers who gets answers, and expiries behind a position (0 = all there ever were)
-     * of reservations with this `code`; returns the listener's number. */
-    unsigned (*listen)(struct ledger_port *port, uint16_t code, uint64_t expiry_position,
-                       void (*answered)(void *context, const struct ledger_answer *answer),
-                       void *context);
+    /* Must. Registers who gets answers to what it sends; returns its number. */
+    unsigned (*listen)(struct ledger_port *port, const struct ledger_listener *listener);
     /* Must. Newest sequence that is durable. */
     uint64_t (*sequence)(struct ledger_port *port);
     /* Must. Commands without answer. */
     uint64_t (*outstanding)(struct ledger_port *port);
+    /* Must. False once the writer has stopped: nothing is answered until the process starts anew.
+     */
+    bool (*running)(struct ledger_port *port);
 };
 struct ledger_port {
     const struct ledger_port_ops *ops;
 };
+
+static inline void ledger_send(struct ledger_port *port, unsigned listener,
+                               const struct chain *chain, struct uuid reply)
+{
+    port->ops->send(port, listener, chain, reply);
+}
+
+/* The writer in this process. The ledger is the caller's, open for writing, and closed after the
+ * port; nobody else may use its eventfd. With a loop that has no descriptors (the simulator)
+ * ledger_port_drive() must be called. */
+enum outcome ledger_port_open(struct loop *loop, mp_ledger *ledger, struct ledger_port **out,
+                              struct error *err) MUST_USE;
+/* Takes what is done and hands answers out; true if anything happened. */
+bool ledger_port_drive(struct ledger_port *port);
+/* Answers no more; waits for what is under way in the ledger. */
+void ledger_port_close(struct ledger_port *port);
 
 #endif

@@ -49,6 +49,8 @@ struct loop_ops {
     void (*timer_cancel)(struct loop *loop, struct loop_timer *timer);
     /* Must. From any thread; runs on the loop's thread, after input that is ready now. */
     void (*post)(struct loop *loop, struct loop_task *task);
+    /* Must. A task that waits runs no more; on the loop's thread. */
+    void (*cancel)(struct loop *loop, struct loop_task *task);
     /* May be NULL: a simulated loop has no descriptors. */
     enum outcome (*watch)(struct loop *loop, struct loop_watch *watch, int descriptor,
                           struct error *err);
@@ -77,6 +79,11 @@ static inline void loop_timer_cancel(struct loop *loop, struct loop_timer *timer
 static inline void loop_post(struct loop *loop, struct loop_task *task)
 {
     loop->ops->post(loop, task);
+}
+
+static inline void loop_task_cancel(struct loop *loop, struct loop_task *task)
+{
+    loop->ops->cancel(loop, task);
 }
 
 /* The real one. `base` is libevent's, for adapters that bring their own sockets (adapters/http). */

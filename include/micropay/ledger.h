@@ -164,8 +164,8 @@ MP_API MP_MUST_USE mp_status mp_wait(mp_ledger *ledger, mp_request *request);
 /** mp_submit() and mp_wait() in one; waits for room instead of answering MP_BUSY. */
 MP_API MP_MUST_USE mp_status mp_execute(mp_ledger *ledger, mp_request *request);
 
-/** An eventfd that becomes readable whenever requests were finished; made at the first call, closed
- * by mp_close(). Returns -1 if the system refuses. */
+/** An eventfd that becomes readable whenever requests were finished or reservations have expired;
+ * made at the first call, closed by mp_close(). Returns -1 if the system refuses. */
 MP_API int mp_eventfd(mp_ledger *ledger);
 
 /** Creates accounts; one result for each. Blocks until durable; statuses as mp_submit() and

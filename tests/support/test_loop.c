@@ -134,6 +134,20 @@ static void post(struct loop *base, struct loop_task *task)
     loop->tasks[loop->task_count++] = task;
 }
 
+static void cancel(struct loop *base, struct loop_task *task)
+{
+    struct test_loop *loop = of(base);
+
+    for (unsigned i = loop->task_first; i < loop->task_count; i++) {
+        if (loop->tasks[i] != task) continue;
+        loop->task_count--;
+        memmove(loop->tasks + i, loop->tasks + i + 1,
+                (loop->task_count - i) * sizeof(struct loop_task *));
+        task->waiting = 0;
+        return;
+    }
+}
+
 static struct loop_task *take_task(struct test_loop *loop)
 {
     struct loop_task **first = &loop->tasks[loop->task_first];
@@ -187,6 +201,7 @@ static const struct loop_ops test_loop_ops = {
     .timer_set = timer_set,
     .timer_cancel = timer_cancel,
     .post = post,
+    .cancel = cancel,
 };
 
 struct loop *test_loop_make(const struct test_loop_options *options)

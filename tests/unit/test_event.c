@@ -82,6 +82,34 @@ Test(event, tells_of_what_ended_with_a_failure, .init = given_a_ledger)
     sim_free(sim);
 }
 
+Test(event, tells_of_reservations_that_expired, .init = given_a_ledger, .fini = close_all)
+{
+    int event = mp_eventfd(ledger);
+    mp_account accounts[2] = {{.id = 1, .ledger = 1, .code = 1}, {.id = 2, .ledger = 1, .code = 1}};
+    mp_transfer hold = {.id = 3,
+                        .debit_account_id = 1,
+                        .credit_account_id = 2,
+                        .amount = 5,
+                        .ledger = 1,
+                        .code = 1,
+                        .timeout = 10,
+                        .flags = MP_TRANSFER_PENDING};
+    mp_result results[2];
+    mp_balance balance;
+    bool worked = true;
+
+    cr_assert_eq(mp_create_accounts(ledger, accounts, 2, results), MP_OK);
+    cr_assert_eq(mp_create_transfers(ledger, &hold, 1, results), MP_OK);
+    sim_event_read(sim, event);
+    while (worked) cr_assert_eq(mp_step(ledger, &worked), MP_OK);
+    cr_assert_eq(sim_event_read(sim, event), 0);
+    sim_pass(sim, UINT64_C(11000000000));
+    for (worked = true; worked;) cr_assert_eq(mp_step(ledger, &worked), MP_OK);
+    cr_assert_eq(sim_event_read(sim, event), 1);
+    cr_assert_eq(mp_read_balance(ledger, 1, &balance), MP_OK);
+    cr_assert(balance.debits_pending == 0);
+}
+
 Test(event, may_be_refused_and_asked_for_again, .init = given_a_ledger, .fini = close_all)
 {
     sim_fault(sim, &(struct sim_fault){.operations = SIM_EVENT, .times = 1, .error = -EMFILE});

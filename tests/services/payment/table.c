@@ -1,0 +1,41 @@
+/*
+ * Drives the payment's table through seeds: 'table FIRST-LAST', or as many as MICROPAY_TABLE says.
+ * Exit status 1 and the seed when something that must hold doesn't; the same seed does it again.
+ */
+#include "table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int main(int argc, char **argv)
+{
+    const char *range = argc > 1 ? argv[1] : getenv("MICROPAY_TABLE");
+    uint64_t first = 1, last = 10000;
+    static struct world world;
+    struct sim *image;
+    unsigned statuses = 0, crashes = 0, payments = 0;
+
+    if (range != NULL && sscanf(range, "%" SCNu64 "-%" SCNu64, &first, &last) != 2) {
+        fprintf(stderr, "usage: table FIRST-LAST\n");
+        return 2;
+    }
+    image = table_image();
+    for (uint64_t seed = first; seed <= last; seed++) {
+        if (table_run(&world, image, seed) != 0) {
+            printf("seed %" PRIu64 ": %s\n", seed, world.problem);
+            return 1;
+        }
+        statuses |= world.statuses_seen;
+        crashes += world.crashes;
+        payments += world.slot_count;
+    }
+    sim_free(image);
+    printf("%" PRIu64 " runs, %u payments, %u crashes\n", last - first + 1, payments, crashes);
+    for (unsigned status = 1; payment_statuses[status - 1] != NULL && last - first >= 999; status++)
+        if ((statuses >> status & 1) == 0) {
+            printf("no payment was ever %s\n", payment_statuses[status - 1]);
+            return 1;
+        }
+    return 0;
+}
