@@ -92,6 +92,13 @@ void outbox_start(struct outbox *outbox)
     }
 }
 
+static enum outcome write_incarnation(struct outbox *outbox, struct error *err)
+{
+    struct store_value bytes = store_bytes(outbox->incarnation, sizeof outbox->incarnation);
+
+    return store_exec(outbox->turns->store, &upsert_incarnation, &bytes, 1, 1, err);
+}
+
 static enum outcome write_step(struct store *store, const struct lane_step *step, struct error *err)
 {
     struct store_value arguments[] = {store_integer(step->lane), store_integer(step->number),
@@ -122,6 +129,7 @@ static struct outbox_row *make_row(struct outbox *outbox, unsigned lane, uint64_
     for (unsigned i = 0, at = 0; i < outbox->added_count; i++) {
         if (outbox->added[i].lane != lane) continue;
         row->events[at++].event = outbox->added[i].event;
+        row->memory += sizeof(struct event) + outbox->added[i].event->type->size;
         outbox->added[i].event = NULL;
     }
     row->lane = &outbox->lanes[lane];
@@ -134,10 +142,10 @@ static struct outbox_row *make_row(struct outbox *outbox, unsigned lane, uint64_
 
 static enum outcome write_row(struct store *store, const struct outbox_row *row, struct error *err)
 {
-    struct store_value arguments[] = {
-        store_integer(row->lane->index), store_integer(row->number),
-        store_integer((int64_t)row->written_ns), store_integer(row->count),
-        store_bytes(row->bytes, row->size)};
+    struct store_value arguments[] = {store_integer(row->lane->index), store_integer(row->number),
+                                      store_integer((int64_t)row->written_ns),
+                                      store_integer(row->count),
+                                      store_bytes(row->bytes, row->size)};
 
     return store_exec(store, &insert_row, arguments, 5, 1, err);
 }
@@ -145,8 +153,7 @@ static enum outcome write_row(struct store *store, const struct outbox_row *row,
 enum outcome outbox_write(struct outbox *outbox, struct turn *turn, struct error *err)
 {
     struct store *store = turn->turns->store;
-    struct store_value incarnation =
-        store_bytes(outbox->incarnation, sizeof outbox->incarnation);
+    struct store_value incarnation = store_bytes(outbox->incarnation, sizeof outbox->incarnation);
 
     if (outbox->redraws &&
         store_exec(store, &upsert_incarnation, &incarnation, 1, 1, err) != OUTCOME_DONE)
@@ -188,28 +195,37 @@ void outbox_end(struct outbox *outbox, bool committed)
 
 /* --- opening and closing --- */
 
-enum outcome outbox_open(struct turns *turns, const char *source, struct error *err)
+struct outbox *outbox_make(struct turns *turns, const char *source)
 {
     struct outbox *outbox = need_memory(sizeof *outbox);
-    bool drawn = false;
 
-    turns->outbox = outbox;
     outbox->turns = turns;
     copy_text(source[0] == '/' ? source + 1 : source, outbox->service, sizeof outbox->service);
     for (unsigned i = 0; i < OUTBOX_LANES; i++) {
         outbox->lanes[i].outbox = outbox;
         outbox->lanes[i].index = i;
     }
+    relay_set_up(outbox);
+    outbox->check = outbox_check_make(outbox);
+    return outbox;
+}
+
+enum outcome outbox_open(struct outbox *outbox, struct error *err)
+{
+    bool drawn = false;
+
     if (outbox_load_start(outbox, &drawn, err) != OUTCOME_DONE) return err->outcome;
     if (!drawn) {
-        loop_random(turns->loop, outbox->incarnation, sizeof outbox->incarnation);
-        outbox->redraws = true;
-        if (outbox_write(outbox, &turns->turn, err) != OUTCOME_DONE) return err->outcome;
+        loop_random(outbox->turns->loop, outbox->incarnation, sizeof outbox->incarnation);
+        if (write_incarnation(outbox, err) != OUTCOME_DONE) return err->outcome;
     }
-    outbox->redraws = false;
     relay_name_sources(outbox);
-    relay_set_up(outbox);
     return OUTCOME_DONE;
+}
+
+void outbox_begin(struct outbox *outbox)
+{
+    if (outbox->turns->bus != NULL) outbox_check_start(outbox->check);
 }
 
 bool outbox_empty(const struct outbox *outbox)
@@ -219,7 +235,10 @@ bool outbox_empty(const struct outbox *outbox)
     return true;
 }
 
-bool outbox_at_bus(const struct outbox *outbox) { return outbox->at_bus > 0; }
+bool outbox_busy(const struct outbox *outbox)
+{
+    return outbox->at_bus > 0 || outbox_check_waits(outbox->check);
+}
 
 void outbox_state(const struct outbox *outbox, struct turns_state *out)
 {
@@ -236,11 +255,13 @@ void outbox_state(const struct outbox *outbox, struct turns_state *out)
 void outbox_stop(struct outbox *outbox)
 {
     loop_timer_cancel(outbox->turns->loop, &outbox->retry);
-    outbox_check_stop(outbox);
+    outbox_check_stop(outbox->check);
 }
 
 void outbox_free(struct outbox *outbox)
 {
+    outbox_check_free(outbox->check);
+    outbox_load_free(outbox);
     relay_free(outbox);
     outbox_cut(outbox, 0);
     free(outbox->added);

@@ -21,7 +21,7 @@
 #include "store/turn_internal.h"
 
 enum {
-    OUTBOX_MEMORY_MAX = 8 << 20, /* bytes of committed rows in memory */
+    OUTBOX_MEMORY_MAX = 4 << 20, /* bytes that committed rows may take */
     OUTBOX_READ_ROWS = 16,       /* read back at once for a lane */
     OUTBOX_READ_BYTES = 256 << 10,
     OUTBOX_AT_BUS_MAX = 512, /* events of a lane at the bus at once, but for a single row */
@@ -51,6 +51,7 @@ struct outbox_row {
     uint64_t written_ns;
     char *bytes; /* as stored */
     size_t size;
+    size_t memory; /* that all of it takes */
     unsigned count, unconfirmed;
     struct outbox_event events[];
 };
@@ -112,7 +113,7 @@ struct outbox {
         unsigned lane;
         struct event *event;
         size_t at, length; /* in bodies */
-    } *added;              /* by the pieces of this turn */
+    } * added;             /* by the pieces of this turn */
     unsigned added_count, added_room;
     struct buffer bodies;
     struct outbox_row *written;           /* rows of this turn */
@@ -130,7 +131,7 @@ struct outbox {
     bool deleting_waits, reading_waits;
     struct loop_timer retry; /* sends again what the bus gave back */
     bool retry_waits;
-    unsigned failures; /* of the bus, in a row */
+    unsigned failures;                       /* of the bus, in a row */
     uint64_t waiting_at_start[OUTBOX_LANES]; /* events that an earlier life left */
     struct outbox_check *check;
 };
@@ -152,9 +153,11 @@ enum outcome outbox_load_start(struct outbox *outbox, bool *drawn, struct error 
 void outbox_read(struct lane *lane);
 /* What was asked for is read by the turn that starts. */
 void outbox_start_reading(struct outbox *outbox);
+void outbox_load_free(struct outbox *outbox);
 
 /* --- relay.c --- */
 
+void relay_set_up(struct outbox *outbox);
 /* A committed row comes to its lane, or stays in the table alone if memory is full. */
 void relay_take(struct outbox *outbox, struct outbox_row *row);
 /* So do rows that were read back; takes them out of `read`. */
@@ -174,9 +177,12 @@ void relay_free(struct outbox *outbox);
 
 /* --- outbox_check.c --- */
 
+struct outbox_check *outbox_check_make(struct outbox *outbox);
 /* Reads the newest records of the service's topics; then opens the outbox, with a new incarnation
  * if the bus has more of this one than the database knows of. */
-void outbox_check_start(struct outbox *outbox);
-void outbox_check_stop(struct outbox *outbox);
+void outbox_check_start(struct outbox_check *check);
+void outbox_check_stop(struct outbox_check *check);
+bool outbox_check_waits(const struct outbox_check *check); /* its task does */
+void outbox_check_free(struct outbox_check *check);
 
 #endif

@@ -10,6 +10,7 @@
  */
 #include "store/outbox.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ struct place {
 
 struct outbox_check {
     struct outbox *outbox;
+    char group[48];
     struct bus_reader reader;
     const struct topic **topics; /* the service's own, NULL-ended */
     struct place *places;
@@ -108,7 +110,7 @@ static void finish(struct outbox_check *check)
     struct outbox *outbox = check->outbox;
     bool restored = check->restored;
 
-    outbox_check_stop(outbox);
+    outbox_check_stop(check);
     if (!restored) {
         outbox->open = true;
         relay_send_all(outbox);
@@ -126,6 +128,10 @@ static void on_task(void *context)
     struct outbox_check *check = context;
     struct bus *bus = check->outbox->turns->bus;
 
+    if (check->outbox->turns->closed) {
+        turns_release(check->outbox->turns);
+        return;
+    }
     if (!check->joined) return;
     if (all_seen(check))
         finish(check);
@@ -170,33 +176,53 @@ static void try(void *context)
         loop_timer_set(loop, &check->timer, turns_back_off(loop, check->failures++));
 }
 
-void outbox_check_start(struct outbox *outbox)
+struct outbox_check *outbox_check_make(struct outbox *outbox)
 {
     struct outbox_check *check = need_memory(sizeof *check);
     unsigned count = 0, places = 0;
 
-    outbox->check = check;
     check->outbox = outbox;
+    check->topics = need_memory((TOPIC_COUNT + 1) * sizeof *check->topics);
     for (const struct topic *topic = topics; topic->name != NULL; topic++) {
         if (strcmp(topic->owner, outbox->service) != 0) continue;
-        check->topics = need_more_memory(check->topics, (count + 2) * sizeof *check->topics);
         check->topics[count++] = topic;
-        check->topics[count] = NULL;
         places += topic->partitions;
     }
     check->places = need_memory(places * sizeof *check->places);
+    snprintf(check->group, sizeof check->group, "%s.outbox", outbox->service);
     check->task = (struct loop_task){.run = on_task, .context = check};
     check->timer = (struct loop_timer){.fire = try, .context = check};
     check->reader = (struct bus_reader){
-        .group = outbox->check_group,
+        .group = check->group,
         .topics = check->topics,
         .position = on_position,
         .records = on_records,
         .failed = on_failed,
         .context = check,
     };
-    if (count > 0)
+    return check;
+}
+
+void outbox_check_start(struct outbox_check *check)
+{
+    if (check->topics[0] != NULL)
         try(check);
     else
         finish(check);
+}
+
+void outbox_check_stop(struct outbox_check *check)
+{
+    loop_timer_cancel(check->outbox->turns->loop, &check->timer);
+    leave(check);
+}
+
+bool outbox_check_waits(const struct outbox_check *check) { return check->task.waiting != 0; }
+
+void outbox_check_free(struct outbox_check *check)
+{
+    if (check == NULL) return;
+    free(check->topics);
+    free(check->places);
+    free(check);
 }

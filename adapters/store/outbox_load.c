@@ -71,8 +71,7 @@ static void on_lane(void *context, const struct store_row *row)
     lane = &start->outbox->lanes[lane_of(row)];
     lane->confirmed = lane->deleted = lane->loaded = store_read_integer(row, 1);
     lane->sequence_confirmed = (uint64_t)store_read_integer(row, 2);
-    if (!relay_read_tails(lane, row->values[3].bytes, row->values[3].length))
-        start->damaged = true;
+    if (!relay_read_tails(lane, row->values[3].bytes, row->values[3].length)) start->damaged = true;
     relay_rewind(lane);
 }
 
@@ -220,4 +219,9 @@ void outbox_start_reading(struct outbox *outbox)
         read->lane = &outbox->lanes[i];
         read->after = read->lane->loaded;
     }
+}
+
+void outbox_load_free(struct outbox *outbox)
+{
+    for (unsigned i = 0; i < OUTBOX_LANES; i++) free_rows(&outbox->reads[i]);
 }

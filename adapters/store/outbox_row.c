@@ -70,6 +70,7 @@ struct outbox_row *outbox_row_make(char *bytes, size_t size, unsigned count)
     row = need_memory(sizeof *row + count * sizeof row->events[0]);
     row->bytes = bytes;
     row->size = size;
+    row->memory = sizeof *row + count * sizeof row->events[0] + size;
     row->count = row->unconfirmed = count;
     for (unsigned i = 0; i < count; i++)
         if (!read_event(row, &row->events[i], &at)) at = SIZE_MAX, i = count;

@@ -1,8 +1,8 @@
 /*
  * Relays: one a lane, from committed rows to the bus. All on the loop's thread.
  *
- * A lane's rows are given to the bus in order. They are confirmed in any order; the lane has come as
- * far as its rows are confirmed without a gap. When the bus gives a record back, the lane waits
+ * A lane's rows are given to the bus in order. They are confirmed in any order; the lane has come
+ * as far as its rows are confirmed without a gap. When the bus gives a record back, the lane waits
  * until the bus has none of its records any more and sends again from there, with the same numbers:
  * readers skip what they have.
  */
@@ -72,7 +72,7 @@ static void confirm_row(struct lane *lane)
     lane->confirmed = row->number;
     lane->first = row->next;
     if (lane->first == NULL) lane->last = NULL;
-    lane->outbox->memory -= row->size;
+    lane->outbox->memory -= row->memory;
     outbox_row_free(row);
 }
 
@@ -164,8 +164,7 @@ void relay_rewind(struct lane *lane)
     lane->failed = false;
     lane->unsent = lane->first;
     lane->sequence_sent = lane->sequence_confirmed;
-    for (unsigned i = 0; i < lane->tail_count; i++)
-        lane->tails[i].sent = lane->tails[i].confirmed;
+    for (unsigned i = 0; i < lane->tail_count; i++) lane->tails[i].sent = lane->tails[i].confirmed;
     for (struct outbox_row *row = lane->first; row != NULL; row = row->next)
         row->unconfirmed = row->count;
 }
@@ -181,6 +180,11 @@ static void on_retry(void *context)
     relay_send_all(outbox);
 }
 
+void relay_set_up(struct outbox *outbox)
+{
+    outbox->retry = (struct loop_timer){.fire = on_retry, .context = outbox};
+}
+
 /* --- rows that come --- */
 
 static void append(struct lane *lane, struct outbox_row *row)
@@ -193,13 +197,13 @@ static void append(struct lane *lane, struct outbox_row *row)
     lane->last = row;
     if (lane->unsent == NULL) lane->unsent = row;
     lane->loaded = row->number;
-    lane->outbox->memory += row->size;
+    lane->outbox->memory += row->memory;
 }
 
 void relay_take(struct outbox *outbox, struct outbox_row *row)
 {
     /* behind rows that are in the table alone it must stay there too */
-    if (row->lane->loaded == row->number - 1 && outbox->memory + row->size <= OUTBOX_MEMORY_MAX)
+    if (row->lane->loaded == row->number - 1 && outbox->memory + row->memory <= OUTBOX_MEMORY_MAX)
         append(row->lane, row);
     else
         outbox_row_free(row);

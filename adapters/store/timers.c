@@ -279,9 +279,10 @@ struct timers *timers_make(struct turns *turns)
     return timers;
 }
 
+void timers_stop(struct timers *timers) { loop_timer_cancel(timers->turns->loop, &timers->wake); }
+
 void timers_free(struct timers *timers)
 {
-    loop_timer_cancel(timers->turns->loop, &timers->wake);
     free(timers->changes);
     free(timers->places);
     free(timers);

@@ -17,6 +17,7 @@ static const uint64_t back_off_first_ns = UINT64_C(10000000);
 static const uint64_t back_off_max_ns = UINT64_C(5000000000);
 
 static void run(void *context);
+static void look_drained(struct turns *turns);
 
 /* --- the queue --- */
 
@@ -77,6 +78,15 @@ void turns_add(struct turns *turns, struct work *work)
     work->internal_outcome = OUTCOME_DONE;
     work->internal_error = NULL;
     push_last(turns, work);
+    count_in(turns, work);
+    schedule(turns);
+}
+
+void turns_add_first(struct turns *turns, struct work *work)
+{
+    work->internal_outcome = OUTCOME_DONE;
+    work->internal_error = NULL;
+    push_first(turns, work);
     count_in(turns, work);
     schedule(turns);
 }
@@ -192,7 +202,7 @@ static enum outcome write_all(struct turn *turn, struct error *err)
     return outbox_write(turns->outbox, turn, err);
 }
 
-static enum outcome work(struct turn *turn, struct error *err)
+static enum outcome do_work(struct turn *turn, struct error *err)
 {
     struct store *store = turn->turns->store;
 
@@ -245,16 +255,18 @@ static void put_back(struct turns *turns, bool all)
     memmove(turn->works, turn->works + kept, turn->count * sizeof(struct work *));
 }
 
+uint64_t turns_back_off(struct loop *loop, unsigned failures)
+{
+    uint64_t limit_ns = back_off_first_ns << (failures < 10 ? failures : 10), drawn;
+
+    loop_random(loop, &drawn, sizeof drawn);
+    return 1 + drawn % (limit_ns < back_off_max_ns ? limit_ns : back_off_max_ns);
+}
+
 static void back_off(struct turns *turns)
 {
-    unsigned doubled = turns->failures < 10 ? turns->failures : 10;
-    uint64_t limit_ns = back_off_first_ns << doubled, drawn;
-
-    if (limit_ns > back_off_max_ns) limit_ns = back_off_max_ns;
-    loop_random(turns->loop, &drawn, sizeof drawn);
-    turns->failures++;
     turns->backing_off = true;
-    loop_timer_set(turns->loop, &turns->timer, 1 + drawn % limit_ns);
+    loop_timer_set(turns->loop, &turns->timer, turns_back_off(turns->loop, turns->failures++));
 }
 
 /* What follows from a turn that came to nothing, before anybody is told. */
@@ -272,9 +284,7 @@ static void prepare_again(struct turns *turns, enum outcome outcome, const struc
         put_back(turns, false);
         back_off(turns);
         break;
-    default:
-        turns->broken = true;
-        turns->why = *err;
+    default: turns->broken = true; turns->why = *err;
     }
 }
 
@@ -310,32 +320,34 @@ static void end(struct turns *turns, enum outcome outcome, struct error *err)
     tell_turn(turns, outcome, err);
 }
 
+static void run_turn(struct turns *turns)
+{
+    struct error err = {0};
+    enum outcome outcome;
+
+    start(turns);
+    outcome = do_work(&turns->turn, &err);
+    end(turns, outcome, &err);
+    if (turns->broken) turns_alert(turns, &turns->why);
+}
+
 static void run(void *context)
 {
     struct turns *turns = context;
-    struct error err = {0};
-    enum outcome outcome;
 
     if (turns->closed) {
         turns_release(turns);
         return;
     }
     if (turns->backing_off || turns->waiting == 0) return;
-    turns->running = true;
     if (turns->lazy_wait) loop_timer_cancel(turns->loop, &turns->timer);
     turns->lazy_wait = false;
-    if (!turns->broken) {
-        start(turns);
-        outcome = work(&turns->turn, &err);
-        end(turns, outcome, &err);
-    }
-    if (turns->broken) {
-        tell_all_waiting(turns, &turns->why);
-        if (outcome == OUTCOME_BROKEN) turns_alert(turns, &turns->why);
-    }
+    turns->running = true;
+    if (!turns->broken) run_turn(turns);
+    if (turns->broken) tell_all_waiting(turns, &turns->why);
     turns->running = false;
     schedule(turns);
-    turns_look_drained(turns);
+    look_drained(turns);
 }
 
 static void on_timer(void *context)
@@ -344,4 +356,134 @@ static void on_timer(void *context)
 
     turns->backing_off = turns->lazy_wait = false;
     run(turns);
+}
+
+/* --- the end of a service --- */
+
+static bool drained(const struct turns *turns)
+{
+    return turns->waiting == 0 && !turns->running && outbox_empty(turns->outbox);
+}
+
+static void look_drained(struct turns *turns)
+{
+    if (turns->on_drained != NULL && drained(turns)) loop_post(turns->loop, &turns->drained);
+}
+
+static void on_drained(void *context)
+{
+    struct turns *turns = context;
+    void (*done)(void *context) = turns->on_drained;
+
+    if (turns->closed) {
+        turns_release(turns);
+        return;
+    }
+    if (done == NULL || !drained(turns)) return;
+    turns->on_drained = NULL;
+    done(turns->drain_context);
+}
+
+void turns_drain(struct turns *turns, void (*done)(void *context), void *context)
+{
+    turns->on_drained = done;
+    turns->drain_context = context;
+    inboxes_leave(turns->inboxes);
+    schedule(turns); /* lazy pieces wait no longer */
+    look_drained(turns);
+}
+
+void turns_close(struct turns *turns)
+{
+    struct error err;
+
+    inboxes_leave(turns->inboxes);
+    outbox_stop(turns->outbox);
+    timers_stop(turns->timers);
+    loop_timer_cancel(turns->loop, &turns->timer);
+    turns->running = true; /* what is told now may add more: that waits for ever */
+    error_set(&err, REASON_NOT_READY, "could not begin: the service has stopped");
+    while (turns->waiting > 0) tell_all_waiting(turns, &err);
+    turns->closed = true;
+    turns_release(turns);
+}
+
+void turns_release(struct turns *turns)
+{
+    if (turns->task.waiting || turns->drained.waiting || outbox_busy(turns->outbox)) return;
+    inboxes_free(turns->inboxes);
+    parked_free(turns->parked);
+    timers_free(turns->timers);
+    outbox_free(turns->outbox);
+    free(turns);
+}
+
+/* --- the beginning --- */
+
+static enum outcome load_at_start(struct turns *turns, struct error *err)
+{
+    if (store_begin(turns->store, err) != OUTCOME_DONE) return err->outcome;
+    if (outbox_open(turns->outbox, err) == OUTCOME_DONE &&
+        parked_load(turns->parked, err) == OUTCOME_DONE)
+        return store_commit(turns->store, err);
+    store_rollback(turns->store);
+    return err->outcome;
+}
+
+enum outcome turns_open(struct loop *loop, struct store *store, struct bus *bus, const char *source,
+                        const struct turn_hooks *hooks, void *service, struct turns **out,
+                        struct error *err)
+{
+    struct turns *turns = need_memory(sizeof *turns);
+
+    turns->loop = loop;
+    turns->store = store;
+    turns->bus = bus;
+    turns->hooks = hooks;
+    turns->service = service;
+    turns->turn.turns = turns;
+    turns->task = (struct loop_task){.run = run, .context = turns};
+    turns->drained = (struct loop_task){.run = on_drained, .context = turns};
+    turns->timer = (struct loop_timer){.fire = on_timer, .context = turns};
+    turns->timers = timers_make(turns);
+    turns->parked = parked_make(turns);
+    turns->outbox = outbox_make(turns, source);
+    if (load_at_start(turns, err) != OUTCOME_DONE) {
+        turns_close(turns);
+        return err->outcome;
+    }
+    outbox_begin(turns->outbox);
+    *out = turns;
+    return OUTCOME_DONE;
+}
+
+/* --- how it is --- */
+
+void turns_on_alert(struct turns *turns, void (*alert)(void *service, const struct error *err))
+{
+    turns->alert = alert;
+}
+
+void turns_alert(struct turns *turns, const struct error *err)
+{
+    if (turns->alert != NULL) turns->alert(turns->service, err);
+}
+
+bool turns_ready(const struct turns *turns, struct error *err)
+{
+    if (turns->broken) *err = turns->why;
+    return !turns->broken && inboxes_ready(turns->inboxes, err);
+}
+
+void turns_state(struct turns *turns, struct turns_state *out)
+{
+    *out = (struct turns_state){
+        .waiting = turns->waiting,
+        .turns = turns->turn_count,
+        .pieces = turns->piece_count,
+        .broken = turns->broken,
+    };
+    outbox_state(turns->outbox, out);
+    parked_state(turns->parked, out);
+    inboxes_state(turns->inboxes, out);
 }

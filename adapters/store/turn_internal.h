@@ -66,9 +66,9 @@ struct turns {
 
 /* Tells the service's alert, on the loop's thread. */
 void turns_alert(struct turns *turns, const struct error *err);
-/* Something that a drain waits for may have ended. */
-void turns_look_drained(struct turns *turns);
-/* Frees what turns_close() had to leave to the loop and the bus. */
+/* Adds a piece before all that wait. */
+void turns_add_first(struct turns *turns, struct work *work);
+/* After turns_close(): frees all, once the loop and the bus have nothing of it any more. */
 void turns_release(struct turns *turns);
 
 struct turn_mark turn_mark(const struct turn *turn);
@@ -82,8 +82,9 @@ uint64_t turns_back_off(struct loop *loop, unsigned failures);
 
 /* --- outbox.c --- */
 
+struct outbox *outbox_make(struct turns *turns, const char *source);
 /* In a transaction. Reads what an earlier life left; draws the incarnation of a new database. */
-enum outcome outbox_open(struct turns *turns, const char *source, struct error *err) MUST_USE;
+enum outcome outbox_open(struct outbox *outbox, struct error *err) MUST_USE;
 /* Begins to send. */
 void outbox_begin(struct outbox *outbox);
 unsigned outbox_mark(const struct outbox *outbox);
@@ -94,10 +95,30 @@ enum outcome outbox_write(struct outbox *outbox, struct turn *turn, struct error
 void outbox_end(struct outbox *outbox, bool committed);
 bool outbox_empty(const struct outbox *outbox);
 void outbox_state(const struct outbox *outbox, struct turns_state *out);
-/* Sends nothing more; it must stay until the bus has answered. */
+/* Sends nothing more. It must stay while it is busy: the bus or the loop still has a piece of it,
+ * and calls turns_release() when it has not. */
 void outbox_stop(struct outbox *outbox);
-bool outbox_at_bus(const struct outbox *outbox);
+bool outbox_busy(const struct outbox *outbox);
 void outbox_free(struct outbox *outbox);
+
+/* --- inbox.c: NULL is no inbox --- */
+
+enum outcome inboxes_load(struct inbox *inboxes, struct error *err) MUST_USE;
+enum outcome inboxes_write(struct inbox *inboxes, struct error *err) MUST_USE;
+void inboxes_end(struct inbox *inboxes, bool committed);
+void inboxes_leave(struct inbox *inboxes);
+bool inboxes_ready(const struct inbox *inboxes, struct error *err);
+void inboxes_state(const struct inbox *inboxes, struct turns_state *out);
+void inboxes_free(struct inbox *inboxes);
+
+/* --- parked.c --- */
+
+struct parked *parked_make(struct turns *turns);
+enum outcome parked_load(struct parked *parked, struct error *err) MUST_USE;
+enum outcome parked_write(struct parked *parked, struct turn *turn, struct error *err) MUST_USE;
+void parked_end(struct parked *parked, bool committed);
+void parked_state(const struct parked *parked, struct turns_state *out);
+void parked_free(struct parked *parked);
 
 /* --- timers.c --- */
 
@@ -106,6 +127,7 @@ unsigned timers_mark(const struct timers *timers);
 void timers_cut(struct timers *timers, unsigned mark);
 enum outcome timers_write(struct timers *timers, struct turn *turn, struct error *err) MUST_USE;
 void timers_end(struct timers *timers, bool committed);
+void timers_stop(struct timers *timers);
 void timers_free(struct timers *timers);
 
 #endif
