@@ -1,6 +1,8 @@
 /* Text that grows. */
 #include "wire/buffer.h"
 
+#include "wire/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,22 +97,6 @@ void buffer_format(struct buffer *buffer, const char *format, ...)
     buffer->length += (size_t)length;
 }
 
-/* Length of the well-formed UTF-8 character at the start of `text`; 0 if there is none. */
-static size_t character(const unsigned char *text, size_t length)
-{
-    static const unsigned char lowest[] = {0, 0, 0x80, 0xa0, 0x90}; /* second byte, by length */
-    unsigned char first = text[0];
-    size_t size = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-
-    if (size == 0 || first > 0xf4 || size > length) return 0;
-    if (size == 1) return 1;
-    if (text[1] < ((first == 0xe0 || first == 0xf0) ? lowest[size] : 0x80)) return 0;
-    if (text[1] > (first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf)) return 0;
-    for (size_t i = 2; i < size; i++)
-        if ((text[i] & 0xc0) != 0x80) return 0;
-    return size;
-}
-
 static void add_escaped(struct buffer *buffer, unsigned char c)
 {
     switch (c) {
@@ -130,7 +116,7 @@ void buffer_json(struct buffer *buffer, const char *text, size_t length)
 
     buffer_char(buffer, '"');
     while (i < length) {
-        size_t size = character(bytes + i, length - i);
+        size_t size = utf8_character(text + i, length - i);
         bool plain = size > 0 && bytes[i] >= ' ' && bytes[i] != '"' && bytes[i] != '\\';
 
         if (!plain) {
