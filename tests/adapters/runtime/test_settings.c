@@ -58,6 +58,8 @@ static void add_file(const char *path) { sources.files[sources.file_count++] = p
 
 static const struct shop_settings *load(void)
 {
+    settings_free(loaded);
+    loaded = NULL;
     cr_assert_eq(settings_load(&sources, sections, &loaded, &err), OUTCOME_DONE, "%s: %s: %s",
                  err.message, err.faults[0].field, err.faults[0].message);
     return settings_values(loaded, &shop_settings);
@@ -371,7 +373,7 @@ Test(settings, an_option_without_its_value_is_told_together_with_the_other_fault
 Test(settings, what_is_printed_says_where_each_value_is_from_and_can_be_given_back)
 {
     char *environment[] = {"MICROPAY_LOG_LEVEL=warn", NULL};
-    struct buffer out = {0}, again = {0};
+    struct buffer out = {0};
     const char *path = file("conf", "[shop]\nmotto = \" a # b\"\ncache = 2 MiB\n");
     char line[160];
 
@@ -396,7 +398,6 @@ Test(settings, what_is_printed_says_where_each_value_is_from_and_can_be_given_ba
     cr_assert_eq(load()->cache, 2 << 20);
     cr_assert_eq(load()->wait_ms, 70);
     buffer_done(&out);
-    buffer_done(&again);
 }
 
 Test(settings, the_manuals_table_has_a_line_for_each)
