@@ -7,6 +7,7 @@
  *     SETTING_U32(saga_open_max, 10000, 1, 1000000, RESTART, "Payments under way at once.")
  *     SETTING_BYTES(body_max, 2097152, 1024, 67108864, RESTART, "A request's body.")
  *     SETTING_FLAG(refund_fees, false, LIVE, "Whether fees are given back too.")
+ *     SETTING_AMOUNT(review_above, "1000.00", LIVE, "Payments above are looked at.")
  *     SETTING_TEXT(listen, "127.0.0.1", 63, RESTART, "Address to listen on.")
  *     SETTING_SECRET(store_password, RESTART, "Password of the database: a file that holds it.")
  *
@@ -29,6 +30,7 @@
 #define ADAPTERS_RUNTIME_SETTINGS_H
 
 #include "runtime/error.h"
+#include "wire/amount.h"
 #include "wire/buffer.h"
 
 enum {
@@ -43,6 +45,7 @@ enum setting_kind {
     SETTING_KIND_MS,     /* uint64_t */
     SETTING_KIND_U32,    /* uint32_t */
     SETTING_KIND_BYTES,  /* uint64_t; written as a number, or with KiB, MiB or GiB */
+    SETTING_KIND_AMOUNT, /* struct amount; decimal text */
     SETTING_KIND_FLAG,   /* bool; "true" or "false" */
     SETTING_KIND_TEXT,   /* char[max + 1]; no control characters or double quotes */
     SETTING_KIND_SECRET, /* char[SETTING_SECRET_MAX + 1]; "" = not given */

@@ -1,4 +1,5 @@
 /* Forgets the macros of settings_struct.h and settings_rows.h. */
+#undef SETTING_AMOUNT
 #undef SETTING_BYTES
 #undef SETTING_FLAG
 #undef SETTING_MS

@@ -28,6 +28,8 @@
     {SETTINGS_ROW(name, U32, apply, #initial, help), .min = (least), .max = (most)},
 #define SETTING_BYTES(name, initial, least, most, apply, help)                                     \
     {SETTINGS_ROW(name, BYTES, apply, #initial, help), .min = (least), .max = (most)},
+#define SETTING_AMOUNT(name, initial, apply, help)                                                 \
+    {SETTINGS_ROW(name, AMOUNT, apply, initial, help)},
 #define SETTING_FLAG(name, initial, apply, help) {SETTINGS_ROW(name, FLAG, apply, #initial, help)},
 #define SETTING_TEXT(name, initial, most, apply, help)                                             \
     {SETTINGS_ROW(name, TEXT, apply, initial, help), .max = (most)},

@@ -15,6 +15,7 @@
 #define SETTING_MS(name, initial, min, max, apply, help)    uint64_t name;
 #define SETTING_U32(name, initial, min, max, apply, help)   uint32_t name;
 #define SETTING_BYTES(name, initial, min, max, apply, help) uint64_t name;
+#define SETTING_AMOUNT(name, initial, apply, help)          struct amount name;
 #define SETTING_FLAG(name, initial, apply, help)            bool name;
 #define SETTING_TEXT(name, initial, max, apply, help)       char name[(max) + 1];
 #define SETTING_SECRET(name, apply, help)                   char name[SETTING_SECRET_MAX + 1];

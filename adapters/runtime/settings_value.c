@@ -112,6 +112,7 @@ void setting_describe(const struct setting *row, char *out, size_t size)
     case SETTING_KIND_MS: snprintf(out, size, "milliseconds, %llu to %llu", min, max); break;
     case SETTING_KIND_U32: snprintf(out, size, "a whole number, %llu to %llu", min, max); break;
     case SETTING_KIND_BYTES: snprintf(out, size, "bytes, %llu to %llu", min, max); break;
+    case SETTING_KIND_AMOUNT: snprintf(out, size, "a decimal amount"); break;
     case SETTING_KIND_FLAG: snprintf(out, size, "true or false"); break;
     case SETTING_KIND_TEXT: snprintf(out, size, "text of at most %llu bytes", max); break;
     case SETTING_KIND_SECRET: snprintf(out, size, "file:PATH, never the secret itself"); break;
@@ -134,6 +135,7 @@ static bool refuse(const struct setting *row, const char *text, char why[SETTING
 bool setting_read(const struct setting *row, const char *text, void *field,
                   char why[SETTING_WHY_MAX])
 {
+    struct amount amount = {0};
     uint64_t number = 0;
     unsigned word = 0;
     char *out = field;
@@ -142,6 +144,13 @@ bool setting_read(const struct setting *row, const char *text, void *field,
     case SETTING_KIND_ONE_OF:
         if (!word_of(row->words, text, &word)) return refuse(row, text, why);
         if (field != NULL) *(unsigned *)field = word;
+        return true;
+    case SETTING_KIND_AMOUNT:
+        if (!amount_read(text, &amount)) return refuse(row, text, why);
+        if (field != NULL) { /* by member: what lies between them stays zero, to be compared */
+            ((struct amount *)field)->units = amount.units;
+            ((struct amount *)field)->digits = amount.digits;
+        }
         return true;
     case SETTING_KIND_FLAG:
         if (!word_of("false true", text, &word)) return refuse(row, text, why);

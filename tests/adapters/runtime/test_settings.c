@@ -85,6 +85,8 @@ Test(settings, without_any_source_each_has_the_default_of_its_row)
     const struct common_settings *common = settings_values(loaded, &common_settings);
 
     cr_assert_eq(shop->cache, 1 << 20);
+    cr_assert_eq(shop->change.units, 2050);
+    cr_assert_eq(shop->change.digits, 2);
     cr_assert(!shop->gifts);
     cr_assert_str_eq(shop->motto, "good # cheap");
     cr_assert_eq(shop->policy, REVIEW);
@@ -155,6 +157,8 @@ Test(settings, a_bad_value_refuses_to_start_and_names_its_line)
         {"cache = 17179869185 GiB",
          "shop.cache: \"17179869185 GiB\" is not bytes, 1024 to 1073741824"},
         {"cache = 1 kB", "shop.cache: \"1 kB\" is not bytes, 1024 to 1073741824"},
+        {"change = 1,5", "shop.change: \"1,5\" is not a decimal amount"},
+        {"change = -1", "shop.change: \"-1\" is not a decimal amount"},
         {"gifts = yes", "shop.gifts: \"yes\" is not true or false"},
         {"policy = revie", "shop.policy: \"revie\" is not one of: allow review deny"},
         {"motto = 0123456789012345678901234567890123456789x",
