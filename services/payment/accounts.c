@@ -14,9 +14,7 @@ struct ask {
     struct work work;
     struct payments *service;
     struct account_copy copy;
-    char url[192], tenant[64], mode[32];
-    char key[SETTING_SECRET_MAX + 64];
-    const char *headers[4];
+    char path[80];
     void (*done)(void *context, const struct error *err);
     void *context;
 };
@@ -56,8 +54,8 @@ static bool read_account(const struct http_reply *reply, struct account_copy *ou
     out->currency = currency != NULL ? currency_find(currency) : NULL;
     out->ledger = ledger >= 1 && ledger <= UINT32_MAX ? (uint32_t)ledger : 0;
     out->version = version >= 0 && version < 9e15 ? (uint64_t)version : 0;
-    out->status = index_of(account_statuses,
-                           cJSON_GetStringValue(cJSON_GetObjectItem(json, "status")));
+    out->status =
+        index_of(account_statuses, cJSON_GetStringValue(cJSON_GetObjectItem(json, "status")));
     out->frozen =
         index_of(account_sides, cJSON_GetStringValue(cJSON_GetObjectItem(json, "frozen")));
     cJSON_Delete(json);
@@ -82,16 +80,10 @@ static void replied(void *context, const struct http_reply *reply, const struct 
     finish(ask, &why);
 }
 
-static const char *peer_url(const struct payments *service, const char *name)
-{
-    for (const struct peer *peer = service->context->peers; peer->name != NULL; peer++)
-        if (strcmp(peer->name, name) == 0) return peer->url;
-    return "http://127.0.0.1:8082";
-}
-
 void accounts_ask(struct payments *service, struct account_id account, const struct caller *caller,
                   void (*done)(void *context, const struct error *err), void *context)
 {
+    struct http_call call = {.method = HTTP_GET, .timeout_ms = 2000, .done = replied};
     struct ask *ask = need_memory(sizeof *ask);
     char id[UUID_TEXT + 1];
 
@@ -102,12 +94,8 @@ void accounts_ask(struct payments *service, struct account_id account, const str
     ask->done = done;
     ask->context = context;
     uuid_print(account.uuid, id);
-    snprintf(ask->url, sizeof ask->url, "%s/api/v1/accounts/%s", peer_url(service, "account"), id);
-    service->context->ask(service->context, caller, &(struct http_call){
-        .method = HTTP_GET,
-        .url = ask->url,
-        .timeout_ms = 2000,
-        .done = replied,
-        .context = ask,
-    });
+    snprintf(ask->path, sizeof ask->path, "/api/v1/accounts/%s", id);
+    call.url = ask->path;
+    call.context = ask;
+    service->context->ask(service->context->ask_context, "account", caller, &call);
 }

@@ -201,9 +201,8 @@ static enum outcome created_apply(void *context, struct turn *turn, const struct
     const struct account_created_event *data = event->data;
     const struct currency *currency = currency_find(data->currency.code);
     struct limit_copy limits[9];
-    enum outcome outcome =
-        store_copy(turn, event, data->account, data->currency, data->ledger, data->status,
-                   data->frozen, err);
+    enum outcome outcome = store_copy(turn, event, data->account, data->currency, data->ledger,
+                                      data->status, data->frozen, err);
 
     (void)context;
     if (outcome != OUTCOME_DONE || data->limits.count == 0) return outcome;
@@ -215,9 +214,8 @@ static enum outcome frozen_apply(void *context, struct turn *turn, const struct 
                                  struct error *err)
 {
     const struct account_frozen_event *data = event->data;
-    enum outcome outcome =
-        store_copy(turn, event, data->account, data->currency, data->ledger, data->status,
-                   data->frozen, err);
+    enum outcome outcome = store_copy(turn, event, data->account, data->currency, data->ledger,
+                                      data->status, data->frozen, err);
 
     if (outcome != OUTCOME_DONE) return outcome;
     return give_up_frozen(context, turn, data->account, data->frozen, REASON_ACCOUNT_FROZEN, err);
@@ -237,9 +235,8 @@ static enum outcome closed_apply(void *context, struct turn *turn, const struct 
                                  struct error *err)
 {
     const struct account_closed_event *data = event->data;
-    enum outcome outcome =
-        store_copy(turn, event, data->account, data->currency, data->ledger, data->status,
-                   data->frozen, err);
+    enum outcome outcome = store_copy(turn, event, data->account, data->currency, data->ledger,
+                                      data->status, data->frozen, err);
 
     if (outcome != OUTCOME_DONE) return outcome;
     return give_up_frozen(context, turn, data->account, ACCOUNT_SIDE_ALL, REASON_ACCOUNT_CLOSED,

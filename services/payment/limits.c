@@ -84,14 +84,13 @@ static void on_limit(void *context, const struct store_row *row)
 
     if (loaded->count == 3) return;
     loaded->count++;
-    *used = (struct used){
-        .limit = {
-            .period = (unsigned)store_read_integer(row, 0),
-            .has_count = row->values[1].kind != STORE_NULL,
-            .has_amount = row->values[2].kind != STORE_NULL,
-            .count = store_read_integer(row, 1),
-            .amount = store_read_integer(row, 2),
-        }};
+    *used = (struct used){.limit = {
+                              .period = (unsigned)store_read_integer(row, 0),
+                              .has_count = row->values[1].kind != STORE_NULL,
+                              .has_amount = row->values[2].kind != STORE_NULL,
+                              .count = store_read_integer(row, 1),
+                              .amount = store_read_integer(row, 2),
+                          }};
     if (used->limit.period == LIMIT_PERIOD_PAYMENT) return;
     at = used->limit.period == LIMIT_PERIOD_DAY ? 3 : 5;
     used->count = store_read_integer(row, at);

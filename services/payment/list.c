@@ -8,10 +8,16 @@
 #include <string.h>
 
 static const struct page_column columns[] = {
-    {"status", "status"},         {"kind", "kind"},       {"payer", "payer"},
-    {"payee", "payee"},           {"currency", "currency"}, {"reference", "reference"},
-    {"amount", "amount"},         {"created_at", "created_ns"},
-    {"effective_at", "effective_ns"}, {NULL, NULL},
+    {"status", "status"},
+    {"kind", "kind"},
+    {"payer", "payer"},
+    {"payee", "payee"},
+    {"currency", "currency"},
+    {"reference", "reference"},
+    {"amount", "amount"},
+    {"created_at", "created_ns"},
+    {"effective_at", "effective_ns"},
+    {NULL, NULL},
 };
 
 struct list_work {

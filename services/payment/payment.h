@@ -75,7 +75,7 @@ struct operation {
     struct uuid id; /* the payment's for what it does by itself; else a resource of its own */
     enum step step;
     enum operation_state state;
-    uint32_t number;  /* of its creation, from 0 */
+    uint32_t number; /* of its creation, from 0 */
     uint32_t attempt;
     int64_t amount;                       /* principal, minor units */
     int64_t fee;                          /* that goes with it */
@@ -114,7 +114,7 @@ struct payment {
     uint32_t timeout; /* of the hold, seconds */
     unsigned leg_count;
     struct leg legs[LEGS_MAX];
-    bool fee_leg; /* the last leg is the fee's */
+    bool fee_leg;     /* the last leg is the fee's */
     unsigned limited; /* bits by enum limit_periods: what limits it was taken from */
     char reference[REFERENCE_MAX + 1];
     uint64_t created_ns, updated_ns, effective_ns;

@@ -40,7 +40,7 @@ struct limit_copy {
 
 /* A payment in a turn. */
 struct row {
-    struct row *next; /* in the order in which they were touched */
+    struct row *next;        /* in the order in which they were touched */
     struct payment *payment; /* NULL = there is none in the database, and none was made */
     struct uuid id;
     bool known, waited; /* before the turn it counted as under way */
@@ -134,9 +134,9 @@ extern const struct http_route payment_routes[];
 /* What an exchange that asks for a payment waits for: its `user`. */
 struct asked {
     bool replayed;
-    enum step step;        /* of the operation that it waits for; 0 = the payment as a whole */
+    enum step step; /* of the operation that it waits for; 0 = the payment as a whole */
     struct uuid operation;
-    struct payment *seen;  /* as it was committed last; without chains */
+    struct payment *seen; /* as it was committed last; without chains */
 };
 struct asked *asked_make(struct http_exchange *exchange);
 void asked_remember(struct asked *asked, const struct payment *p);

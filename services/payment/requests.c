@@ -15,14 +15,14 @@ struct request_work {
     struct work work;
     struct payments *service;
     struct http_exchange *exchange;
-    struct uuid id;               /* the payment's */
-    struct payment *made;         /* a new one; owned until it is a row's */
-    struct payment_input input;   /* what is asked of one that is there */
-    enum step step;               /* of the operation that is waited for; 0 = the payment */
-    struct uuid reference_owner;  /* payment that has the reference */
-    struct amount amount;         /* of the request, before the currency is known */
+    struct uuid id;              /* the payment's */
+    struct payment *made;        /* a new one; owned until it is a row's */
+    struct payment_input input;  /* what is asked of one that is there */
+    enum step step;              /* of the operation that is waited for; 0 = the payment */
+    struct uuid reference_owner; /* payment that has the reference */
+    struct amount amount;        /* of the request, before the currency is known */
     bool has_amount;
-    struct account_id unknown;    /* an account to be asked for */
+    struct account_id unknown; /* an account to be asked for */
     bool asks;
 };
 
@@ -489,9 +489,10 @@ void extensions_create(struct http_exchange *exchange)
 void refunds_create(struct http_exchange *exchange)
 {
     const struct refund_request_body *body = exchange->input;
-    struct payment_input input = {.on_insufficient = body->on_insufficient == 0
-                                                         ? INSUFFICIENT_WAIT
-                                                         : (enum on_insufficient)body->on_insufficient};
+    struct payment_input input = {.on_insufficient =
+                                      body->on_insufficient == 0
+                                          ? INSUFFICIENT_WAIT
+                                          : (enum on_insufficient)body->on_insufficient};
     bool has = (body->present & RECORD_BIT(refund_request_body, amount)) != 0;
 
     change(exchange, INPUT_REFUND, STEP_REFUND, &input, has ? &body->amount : NULL);
@@ -507,8 +508,8 @@ void payments_cancel(struct http_exchange *exchange)
 void payments_review(struct http_exchange *exchange)
 {
     const struct review_request *body = exchange->input;
-    struct payment_input input = {
-        .verdict = body->decision == BODY_DECISION_ALLOW ? VERDICT_ALLOW : VERDICT_DENY};
+    struct payment_input input = {.verdict = body->decision == BODY_DECISION_ALLOW ? VERDICT_ALLOW
+                                                                                   : VERDICT_DENY};
 
     change(exchange, INPUT_REVIEW, 0, &input, NULL);
 }

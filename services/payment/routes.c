@@ -17,8 +17,7 @@ static const struct http_query history[] = {
 };
 
 #define ACCOUNT_REASONS                                                                            \
-    REASON_ACCOUNT_NOT_FOUND, REASON_ACCOUNT_CLOSED, REASON_ACCOUNT_FROZEN,                        \
-        REASON_CURRENCY_MISMATCH
+    REASON_ACCOUNT_NOT_FOUND, REASON_ACCOUNT_CLOSED, REASON_ACCOUNT_FROZEN, REASON_CURRENCY_MISMATCH
 #define END_REASONS                                                                                \
     REASON_FRAUD_DENIED, REASON_REVIEW_DENIED, REASON_REVIEW_TIMEOUT, REASON_RESERVE_TIMEOUT,      \
         REASON_CAPTURE_TIMEOUT, REASON_CANCELLED_BY_CALLER, REASON_HOLD_EXPIRED

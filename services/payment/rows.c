@@ -16,7 +16,8 @@ static unsigned place_of(const struct rows *rows, struct uuid id)
 
 struct row *rows_find(struct rows *rows, struct uuid id)
 {
-    for (unsigned at = place_of(rows, id); rows->slots[at] != NULL; at = (at + 1) & (rows->room - 1))
+    for (unsigned at = place_of(rows, id); rows->slots[at] != NULL;
+         at = (at + 1) & (rows->room - 1))
         if (uuid_equal(rows->slots[at]->id, id)) return rows->slots[at];
     return NULL;
 }
@@ -44,7 +45,8 @@ static struct row *add(struct rows *rows, struct uuid id)
     *rows->end = row;
     rows->end = &row->next;
     rows->count++;
-    for (at = place_of(rows, id); rows->slots[at] != NULL; at = (at + 1) & (rows->room - 1)) {}
+    for (at = place_of(rows, id); rows->slots[at] != NULL; at = (at + 1) & (rows->room - 1)) {
+    }
     rows->slots[at] = row;
     return row;
 }
@@ -70,10 +72,7 @@ enum outcome rows_load(struct payments *service, struct turn *turn, struct uuid 
 }
 
 /* What counts towards the limit of payments under way: the ledger or fraud owes an answer. */
-static bool waits(const struct payment *p)
-{
-    return payment_is_open(p) && !payment_is_settled(p);
-}
+static bool waits(const struct payment *p) { return payment_is_open(p) && !payment_is_settled(p); }
 
 static void remember_sends(struct row *row, const struct payment_effects *effects)
 {
@@ -102,8 +101,8 @@ enum outcome rows_step(struct payments *service, struct turn *turn, struct row *
     row->alert |= effects.alert;
     outcome = announce(turn, row->payment, &effects, err);
     if (outcome == OUTCOME_DONE && effects.limits_back != 0)
-        outcome = limits_give_back(turn, row->payment, effects.limits_back,
-                                   effects.limits_back_one, err);
+        outcome =
+            limits_give_back(turn, row->payment, effects.limits_back, effects.limits_back_one, err);
     return outcome;
 }
 

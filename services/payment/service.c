@@ -26,8 +26,7 @@ static void read_policy(struct payments *service)
     service->policy.without_verdict = (enum verdict)(VERDICT_ALLOW + settings->fraud_policy);
 }
 
-static const struct turn_hooks hooks = {
-    .begin = rows_begin, .write = rows_write, .end = rows_end};
+static const struct turn_hooks hooks = {.begin = rows_begin, .write = rows_write, .end = rows_end};
 
 static void send_unanswered(void *context, struct uuid payment, const void *chain, size_t length)
 {

@@ -29,10 +29,10 @@ static void show_operation(const struct payment *p, const struct operation *op,
                            struct operation_body *out)
 {
     static const unsigned kinds[] = {
-        [STEP_RESERVE] = BODY_RESERVE,     [STEP_CAPTURE] = BODY_CAPTURE,
-        [STEP_INCREASE] = BODY_INCREMENT,  [STEP_EXTEND] = BODY_EXTENSION,
-        [STEP_VOID] = BODY_VOID,           [STEP_BIND] = BODY_BIND,
-        [STEP_REFUND] = BODY_REFUND,       [STEP_RETURN] = BODY_RETURN,
+        [STEP_RESERVE] = BODY_RESERVE,    [STEP_CAPTURE] = BODY_CAPTURE,
+        [STEP_INCREASE] = BODY_INCREMENT, [STEP_EXTEND] = BODY_EXTENSION,
+        [STEP_VOID] = BODY_VOID,          [STEP_BIND] = BODY_BIND,
+        [STEP_REFUND] = BODY_REFUND,      [STEP_RETURN] = BODY_RETURN,
     };
 
     memset(out, 0, sizeof *out);
@@ -163,8 +163,7 @@ static void answer_problem(struct http_exchange *exchange, const struct payment 
     http_answer_problem_with(exchange, err, "payment", &payment_body_record, &body);
 }
 
-static void answer_payment(struct http_exchange *exchange, unsigned status,
-                           const struct payment *p)
+static void answer_payment(struct http_exchange *exchange, unsigned status, const struct payment *p)
 {
     static struct payment_body body;
     char id[UUID_TEXT + 1], location[80];

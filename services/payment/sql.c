@@ -10,18 +10,52 @@
 #define PAYMENT_COLUMNS                                                                            \
     "id, tenant, live, owner, kind, payer, payee, scheme, identifier, currency, ledger, "          \
     "fee_fixed, fee_ppm, refund_fees, capture, timeout, reference, created_ns, effective_ns, "     \
-    "fingerprint, fee_leg, limited, status, reason, giving_up, hold, amount, captured, refunded, "          \
+    "fingerprint, fee_leg, limited, status, reason, giving_up, hold, amount, captured, refunded, " \
     "refundable, fee_captured, verdict, legs, updated_ns, review_ns, hold_until_ns, due_ns, "      \
     "version, sequence"
 const char sql_payment_columns[] = PAYMENT_COLUMNS;
 
 /* In the order of PAYMENT_COLUMNS */
 enum {
-    AT_ID, AT_TENANT, AT_LIVE, AT_OWNER, AT_KIND, AT_PAYER, AT_PAYEE, AT_SCHEME, AT_IDENTIFIER,
-    AT_CURRENCY, AT_LEDGER, AT_FEE_FIXED, AT_FEE_PPM, AT_REFUND_FEES, AT_CAPTURE, AT_TIMEOUT,
-    AT_REFERENCE, AT_CREATED, AT_EFFECTIVE, AT_FINGERPRINT, AT_FEE_LEG, AT_LIMITED, AT_STATUS, AT_REASON,
-    AT_GIVING_UP, AT_HOLD, AT_AMOUNT, AT_CAPTURED, AT_REFUNDED, AT_REFUNDABLE, AT_FEE_CAPTURED,
-    AT_VERDICT, AT_LEGS, AT_UPDATED, AT_REVIEW, AT_HOLD_UNTIL, AT_DUE, AT_VERSION, AT_SEQUENCE,
+    AT_ID,
+    AT_TENANT,
+    AT_LIVE,
+    AT_OWNER,
+    AT_KIND,
+    AT_PAYER,
+    AT_PAYEE,
+    AT_SCHEME,
+    AT_IDENTIFIER,
+    AT_CURRENCY,
+    AT_LEDGER,
+    AT_FEE_FIXED,
+    AT_FEE_PPM,
+    AT_REFUND_FEES,
+    AT_CAPTURE,
+    AT_TIMEOUT,
+    AT_REFERENCE,
+    AT_CREATED,
+    AT_EFFECTIVE,
+    AT_FINGERPRINT,
+    AT_FEE_LEG,
+    AT_LIMITED,
+    AT_STATUS,
+    AT_REASON,
+    AT_GIVING_UP,
+    AT_HOLD,
+    AT_AMOUNT,
+    AT_CAPTURED,
+    AT_REFUNDED,
+    AT_REFUNDABLE,
+    AT_FEE_CAPTURED,
+    AT_VERDICT,
+    AT_LEGS,
+    AT_UPDATED,
+    AT_REVIEW,
+    AT_HOLD_UNTIL,
+    AT_DUE,
+    AT_VERSION,
+    AT_SEQUENCE,
     PAYMENT_VALUES,
 };
 enum { FIRST_CHANGING = AT_STATUS };
@@ -304,18 +338,10 @@ enum outcome sql_store_operation(struct store *store, const struct payment *p, u
         return store_exec(store, &insert_operation, v, 19, 1, err);
     }
     struct store_value v[] = {
-        id_value(&p->id),
-        id_value(&op->id),
-        number(op->step),
-        number(op->state),
-        number(op->attempt),
-        number(op->seconds),
-        reason_value(op->reason),
-        number(op->code),
-        number(op->answered_ns),
-        number(op->retry_ns),
-        number(op->sequence),
-        store_bytes(op->chain, op->chain_length),
+        id_value(&p->id),         id_value(&op->id),    number(op->step),
+        number(op->state),        number(op->attempt),  number(op->seconds),
+        reason_value(op->reason), number(op->code),     number(op->answered_ns),
+        number(op->retry_ns),     number(op->sequence), store_bytes(op->chain, op->chain_length),
     };
     return store_exec(store, &update_operation, v, 12, 1, err);
 }
@@ -335,7 +361,8 @@ static void on_id(void *context, const struct store_row *row)
 enum outcome sql_find_reference(struct store *store, const struct books *books,
                                 const char *reference, struct uuid *found, struct error *err)
 {
-    struct store_value v[] = {store_text(books->tenant), number(books->live), store_text(reference)};
+    struct store_value v[] = {store_text(books->tenant), number(books->live),
+                              store_text(reference)};
 
     *found = (struct uuid){{0}};
     return store_query(store, &find_reference, v, 3, on_id, found, err);
@@ -394,10 +421,10 @@ enum outcome sql_store_account(struct store *store, const struct account_copy *a
                                struct error *err)
 {
     struct store_value v[] = {
-        id_value(&account->id.uuid),         store_text(account->books.tenant),
-        number(account->books.live),         store_text(account->currency->code),
-        number(account->ledger),             number(account->status),
-        number(account->frozen),             number(account->version),
+        id_value(&account->id.uuid), store_text(account->books.tenant),
+        number(account->books.live), store_text(account->currency->code),
+        number(account->ledger),     number(account->status),
+        number(account->frozen),     number(account->version),
     };
 
     return store_exec(store, &store_account, v, 8, -1, err);
