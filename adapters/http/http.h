@@ -27,9 +27,10 @@ enum {
     HTTP_WAIT_MAX_S = 30,
 };
 
+struct http_dispatched; /* http/dispatch.h */
 struct http_exchange;
 struct http_route;
-struct service_state; /* what a service keeps, made by its start */
+struct page; /* http/pages.h */
 
 /* Who asks: filled in by security/ before the handler is called. */
 struct caller {
@@ -39,12 +40,13 @@ struct caller {
     uint64_t scopes;   /* bits of scopes.def */
 };
 
-/* A parameter of a query that a route understands. `filter` ones take [gte], [gt], [lte], [lt]. */
+/* A parameter of a query that a route understands. It is read into exchange->page by its kind, any
+ * up to RECORD_FLAG, RECORD_TEXT, RECORD_CHOICE. */
 struct http_query {
     const char *name;
     enum record_kind kind;
-    const char *const *choices; /* RECORD_CHOICE */
-    bool range;
+    const char *const *choices; /* RECORD_CHOICE; NULL-ended */
+    bool range;                 /* also takes NAME[gte], [gt], [lte], [lt] */
     const char *help;
 };
 
@@ -60,23 +62,27 @@ struct http_route {
     bool raw;                   /* the handler reads the body itself; `consumes` says what it is */
     const struct record *takes; /* body; NULL = none, or raw */
     const struct record *gives; /* of a success; NULL = raw, or nothing */
-    bool lists;                 /* gives a page: {"data": [...], "next": "cursor"} */
+    bool lists;                 /* gives a page of `gives`: {"data": [...], "next": "cursor"} */
     unsigned success;           /* 200 unless said: 201, 202 (together with 201), 204 */
     const char *consumes, *produces;       /* media types; NULL = application/json */
     const struct http_query *query;        /* ended by one without name; NULL = none */
-    const char *const *sorts;              /* fields that `sort` takes; NULL-ended; NULL = none */
+    const char *const *sorts;              /* fields that `sort` takes, NULL-ended; NULL = none. The
+                                              first is the default; "-name" is one that descends */
     enum reason refuses[HTTP_REFUSES_MAX]; /* beside those of every route; ended by REASON_NONE */
     const char *summary, *help;
 };
 
-/* A request on its way. Lives until it was answered. */
+/* A request on its way. Lives until it was answered. Who makes it (server, simulator) sets loop,
+ * body, body_length and ops; http_dispatch() the rest. */
 struct http_exchange {
-    const struct http_route *route;
-    void *service; /* struct NAME of the service that has the route */
+    const struct http_route *route; /* NULL if there is none for the path and method */
+    const char *path;               /* as it came, without the query */
+    void *service;                  /* struct NAME of the service that has the route */
     struct loop *loop;
     struct caller caller;
     struct uuid params[HTTP_PARAMS_MAX];      /* in the order of the path */
     const char *text_params[HTTP_PARAMS_MAX]; /* the same as text */
+    const struct page *page;                  /* the query; NULL if the route takes none */
     const void *input;                        /* the body, as route->takes; NULL if none */
     const char *body;                         /* its bytes */
     size_t body_length;
@@ -84,20 +90,20 @@ struct http_exchange {
     uint64_t wait_ms;     /* Prefer: wait, or the default */
     uint64_t at_least;    /* sequence of Micropay-At-Least; 0 if none */
     const char *simulate; /* the Simulate: header in test mode; else NULL */
-    char traceparent[56]; /* W3C; made when none came */
+    char traceparent[56]; /* W3C: this request's span, in the caller's trace if it named one */
     struct buffer out;    /* the answer's body, filled by the handler */
     void *user;           /* the handler's own; `forget` is called with the exchange at its end */
     void (*forget)(struct http_exchange *exchange);
     const struct http_exchange_ops *ops;
+    struct http_dispatched *dispatched; /* http_dispatch()'s own */
 };
 
 /* What a server (or simulator) does for an exchange. */
 struct http_exchange_ops {
-    /* A header of the request by name, any case; NULL if it isn't there. */
+    /* A header of the request by name, any case; NULL if it isn't there. One that came several
+     * times is all of them with ", " between, as RFC 9110 has it. */
     const char *(*header)(const struct http_exchange *exchange, const char *name);
-    /* A parameter of the query, decoded; NULL if it isn't there. "amount[gte]" is a name. */
-    const char *(*query)(const struct http_exchange *exchange, const char *name);
-    /* Sets a header of the answer. */
+    /* Sets a header of the answer; in place of one of that name. */
     void (*set_header)(struct http_exchange *exchange, const char *name, const char *value);
     /* Sends status, headers and exchange->out; the exchange is gone then. */
     void (*answer)(struct http_exchange *exchange, unsigned status);
@@ -107,20 +113,17 @@ static inline const char *http_header(const struct http_exchange *exchange, cons
 {
     return exchange->ops->header(exchange, name);
 }
-static inline const char *http_parameter(const struct http_exchange *exchange, const char *name)
-{
-    return exchange->ops->query(exchange, name);
-}
-static inline void http_set_header(struct http_exchange *exchange, const char *name,
-                                   const char *value)
-{
-    exchange->ops->set_header(exchange, name, value);
-}
+/* A parameter of the query as text, decoded; NULL if it isn't there. "amount[gte]" is a name. */
+const char *http_parameter(const struct http_exchange *exchange, const char *name);
+/* Sets a header of the answer; in place of one of that name. Content-Type is set for what the route
+ * produces unless the handler does. */
+void http_set_header(struct http_exchange *exchange, const char *name, const char *value);
 /* Sends what is in exchange->out. Call exactly once; the exchange is gone then. */
 void http_answer(struct http_exchange *exchange, unsigned status);
 /* Prints a record and sends it. */
 void http_answer_record(struct http_exchange *exchange, unsigned status, const void *record);
-/* RFC 9457, from the error's reason; sets Retry-After where the reason says so. */
+/* RFC 9457, from the error's reason. A status that asks to come again (429, 503) gets a Retry-After
+ * of one second, or of the seconds in the error's member "retry_after". */
 void http_answer_problem(struct http_exchange *exchange, const struct error *err);
 /* The same with a further member: the resource that the problem is about, a JSON object. */
 void http_answer_problem_with(struct http_exchange *exchange, const struct error *err,
@@ -138,14 +141,19 @@ typedef enum outcome (*http_authenticate)(void *context, struct http_exchange *e
                                           struct error *err);
 void http_router_authenticate(struct http_router *router, http_authenticate authenticate,
                               void *context);
+/* The bit of a scope's name, 0 if there is none of that name. Set it before rows are added; without
+ * it, and without http_router_authenticate(), routes with a scope refuse everybody. */
+void http_router_scopes(struct http_router *router, uint64_t (*scope_bit)(const char *name));
 /* Called at the end of each exchange, for metrics and the log. */
 typedef void (*http_observe)(void *context, const struct http_exchange *exchange, unsigned status,
                              uint64_t elapsed_ns);
 void http_router_observe(struct http_router *router, http_observe observe, void *context);
-/* Finds the route (404, 405 with Allow), checks caller and scope, headers, query parameters, key
- * and body, each refusal with all its faults; then calls the handler. */
+/* Finds the route (404, 405 with Allow), checks caller (401) and scope (403), media types (406,
+ * 415), then headers, query and body, whose faults are all in one refusal (400); then calls the
+ * handler. `target` is path and query as they came, HEAD is answered as GET. Answers, or has the
+ * handler answer, exactly once. */
 void http_dispatch(struct http_router *router, struct http_exchange *exchange, const char *method,
-                   const char *path);
+                   const char *target);
 
 /* --- the server --- */
 
@@ -170,18 +178,20 @@ void http_server_close(struct http_server *server);
 
 struct http_client;
 struct http_reply {
-    unsigned status; /* 0: none came; err says why */
-    const char *body;
-    size_t length;
+    unsigned status;  /* 0: none came; err says why */
+    const char *body; /* ends in a NUL that isn't counted */
+    size_t length;    /* at most 16 MiB; more counts as no answer */
     const char *(*header)(const struct http_reply *reply, const char *name);
 };
 struct http_call {
     enum http_method method;
     const char *url;
     const char *const *headers; /* "Name: value", NULL-ended; NULL = none */
-    const void *body;           /* copied */
+    const void *body;           /* copied; application/json unless a header says otherwise */
     size_t length;
-    uint64_t timeout_ms;
+    uint64_t timeout_ms; /* for all of it; 0 = 10 s */
+    /* err->outcome is DONE when an answer came, whatever its status; AGAIN when nothing was sent;
+     * UNKNOWN when something was; REFUSED when the URL is none. Both are lent. */
     void (*done)(void *context, const struct http_reply *reply, const struct error *err);
     void *context;
 };
@@ -189,7 +199,7 @@ enum outcome http_client_open(struct loop *loop, struct http_client **out,
                               struct error *err) MUST_USE;
 /* Calls done once, never inside. Connections are kept and used again. */
 void http_client_call(struct http_client *client, const struct http_call *call);
-/* Ends what is under way: done is called with OUTCOME_UNKNOWN. */
+/* Ends what is under way: done is called with OUTCOME_UNKNOWN, inside. Not to be called by done. */
 void http_client_close(struct http_client *client);
 
 #endif
