@@ -6,8 +6,12 @@
  * Used by one thread at a time, which may not be the loop's. Instances begin with struct store.
  *
  * SQL is the part that both speak: BIGINT, TEXT, BYTEA, SMALLINT; parameters $1 to $N; INSERT ...
- * ON CONFLICT; RETURNING. A comment of the form CLUSTERED behind a table's definition, as in with
- * the word clustered in it, asks for a table kept in order of its primary key where the store can.
+ * ON CONFLICT; RETURNING. A comment that says "clustered", between a table's closing bracket and
+ * the semicolon, asks for a table kept in order of its primary key where the store can.
+ *
+ * An error sticks: once a call of a transaction has failed, every later one up to its commit
+ * answers the same, and nothing of the transaction holds. Statements are named by what they do,
+ * "store a payment": messages say "could not store a payment".
  */
 #ifndef ADAPTERS_STORE_STORE_H
 #define ADAPTERS_STORE_STORE_H
@@ -57,14 +61,15 @@ struct store_ops {
     enum outcome (*query)(struct store *store, const struct store_statement *statement,
                           const struct store_value *arguments, unsigned count, store_on_row on_row,
                           void *context, struct error *err);
-    /* Must. Changes rows. `rows` >= 0: that many must be changed, else sync or commit answers
-     * OUTCOME_AGAIN with REASON_CONFLICT and nothing of the transaction holds. */
+    /* Must. Changes rows. `rows` >= 0: that many must be changed, else the answer, here or at the
+     * latest at sync or commit, is OUTCOME_AGAIN with REASON_CONFLICT. */
     enum outcome (*exec)(struct store *store, const struct store_statement *statement,
                          const struct store_value *arguments, unsigned count, int64_t rows,
                          struct error *err);
     /* Must. All that was asked for has been answered when it returns. */
     enum outcome (*sync)(struct store *store, struct error *err);
-    /* Must. Durable on OUTCOME_DONE; on OUTCOME_AGAIN nothing holds; OUTCOME_UNKNOWN: either. */
+    /* Must. Durable on OUTCOME_DONE; OUTCOME_UNKNOWN: either; on others nothing holds. The
+     * transaction is over. */
     enum outcome (*commit)(struct store *store, struct error *err);
     /* Must. Never fails. */
     void (*rollback)(struct store *store);
@@ -80,6 +85,9 @@ struct store {
     /* Counters, for metrics and the bench */
     uint64_t commits, rows_written, statements;
 };
+
+/* The embedded one: store_sqlite.c */
+extern const struct store_ops store_sqlite_ops;
 
 /* Opens by the url's scheme. */
 enum outcome store_open(const struct store_config *config, struct store **out,
@@ -147,7 +155,7 @@ struct migrations {
 };
 /* Applies what is missing, each in a transaction, under the lock; refuses a database that has a
  * migration which this program doesn't know, or one whose text has changed. Applies those of the
- * adapters (outbox, inbox, parked, timers) first. */
+ * adapters (outbox, inbox, parked, timers) first; `migrations` NULL = these alone. */
 enum outcome store_migrate(struct store *store, const struct migrations *migrations,
                            struct error *err) MUST_USE;
 

@@ -26,11 +26,13 @@ struct turns;
 struct work {
     /* Asks for rows by store_query(turn_store(turn), ...); NULL = none. */
     enum outcome (*load)(struct work *work, struct turn *turn, struct error *err);
-    /* Changes rows, adds events and timers. Anything but OUTCOME_DONE must have changed nothing:
-     * REFUSED ends this piece alone, AGAIN and BROKEN the whole turn. */
+    /* NULL = nothing to do. Changes rows, adds events and timers. Anything but OUTCOME_DONE must
+     * have changed nothing: REFUSED ends this piece alone, AGAIN and BROKEN the whole turn. */
     enum outcome (*apply)(struct work *work, struct turn *turn, struct error *err);
-    /* Called once: DONE when the turn is durable, REFUSED with apply's error, AGAIN or UNKNOWN
-     * when the turn failed and the piece doesn't `persist`. May free the work. */
+    /* Called once: DONE when the turn is durable; REFUSED with the error of load or apply, or when
+     * what it wrote contradicts the database; AGAIN or UNKNOWN when the turn failed and the piece
+     * doesn't `persist`; BROKEN when the turns have stopped. May free the work, may add others;
+     * must not close the turns. */
     void (*done)(struct work *work, enum outcome outcome, const struct error *err);
     bool persist; /* what must not be lost (results, events): tried again with back-off for ever */
     bool lazy;    /* waits up to 100 ms for another piece to share its commit */
@@ -39,10 +41,11 @@ struct work {
     struct error *internal_error;
 };
 
-/* What a service does around its pieces. */
+/* What a service does around its pieces; each may be NULL. */
 struct turn_hooks {
     void (*begin)(void *service, struct turn *turn);
-    /* Writes what changed, by store_exec. */
+    /* Writes what changed, by store_exec. REFUSED (a row contradicts others): every piece is tried
+     * in a turn of its own, and the one that is refused again is told. */
     enum outcome (*write)(void *service, struct turn *turn, struct error *err);
     /* The turn is durable (committed) or nothing of it holds: sends commands, forgets rows. Comes
      * before the pieces' done. */
@@ -64,7 +67,8 @@ struct turn_event {
 };
 
 /* The queue of a service. `source` names it in events ("/payment"). Loads what an earlier life left
- * in the outbox and the timers, so call it after store_migrate(). */
+ * in the outbox and the timers, so call it after store_migrate(). `bus` may be NULL for a service
+ * that neither says nor reads anything. */
 enum outcome turns_open(struct loop *loop, struct store *store, struct bus *bus, const char *source,
                         const struct turn_hooks *hooks, void *service, struct turns **out,
                         struct error *err) MUST_USE;
@@ -72,9 +76,15 @@ enum outcome turns_open(struct loop *loop, struct store *store, struct bus *bus,
 void turns_add(struct turns *turns, struct work *work);
 /* Pieces that wait. */
 unsigned turns_waiting(const struct turns *turns);
-/* Calls done once the queue and the outbox are empty. */
+/* Reads no more events; calls done once the queue and the outbox are empty. */
 void turns_drain(struct turns *turns, void (*done)(void *context), void *context);
+/* Pieces that wait are told AGAIN. What the bus still has to confirm is sent again by the next
+ * life. The bus and the loop may outlive it, the store too. */
 void turns_close(struct turns *turns);
+/* False, and why, when the turns have stopped (BROKEN) or a partition has: somebody must look. */
+bool turns_ready(const struct turns *turns, struct error *err);
+/* Called on the loop when that becomes so, for the log. */
+void turns_on_alert(struct turns *turns, void (*alert)(void *service, const struct error *err));
 
 struct store *turn_store(struct turn *turn);
 /* The loop's clock, read once a turn: every piece of a turn sees the same. */
@@ -128,6 +138,14 @@ struct consume {
 /* Joins the topics of these types as group `service`, at the positions in the database. */
 enum outcome turns_consume(struct turns *turns, const char *group, const struct consume *consumes,
                            struct error *err) MUST_USE;
+/* Lets a partition that has stopped go on from where it is, over a gap if there is one. */
+void turns_resume(struct turns *turns, const char *group, const struct topic *topic,
+                  unsigned partition);
+/* Reads a topic's partitions again from behind `position` (0 = all that the bus has). Refused
+ * unless all that the group consumes of the topic is CONSUME_PURE. Parked events stay parked. */
+void turns_rewind(struct turns *turns, const char *group, const struct topic *topic,
+                  uint64_t position, void (*done)(void *context, const struct error *err),
+                  void *context);
 
 /* Gauges, for metrics. */
 struct turns_state {
@@ -135,6 +153,8 @@ struct turns_state {
     uint64_t outbox_rows, outbox_oldest_ns; /* 0 = empty */
     uint64_t lag;                           /* records not yet applied */
     uint64_t turns, pieces;
+    unsigned stopped; /* partitions */
+    bool broken;
 };
 void turns_state(struct turns *turns, struct turns_state *out);
 
