@@ -1,13 +1,13 @@
 #!/bin/bash
 # A bank's books posted, proven and queried. $MICROPAY is the command; the books of a real bank lie beside the project in
-# ../shared/data, or where $MICROPAY_DATA says. Without them a bank is made up.
+# ../shared/data, or where $MICROPAY_TEST_DATA says. Without them a bank is made up.
 set -euo pipefail
 export LC_ALL=C.UTF-8
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 : "${MICROPAY:?the micropay command: './dev demo' sets it}"
-books=${MICROPAY_DATA:-$root/../shared/data}/czech-bank/trans.csv.gz
+books=${MICROPAY_TEST_DATA:-$root/../shared/data}/czech-bank/trans.csv.gz
 work=$(mktemp -d "${TMPDIR:-/tmp}/micropay-demo.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cd "$work"

@@ -1,6 +1,6 @@
 """What the tests of the command share: running it, reading its JSON, and running a file's tests.
 
-$MICROPAY is the command, $MICROPAY_DATA the folder of real books beside the project, $MICROPAY_SOURCE the project.
+$MICROPAY is the command, $MICROPAY_TEST_DATA the folder of real books beside the project, $MICROPAY_SOURCE the project.
 """
 
 import json
@@ -13,7 +13,7 @@ import traceback
 
 MICROPAY = os.environ["MICROPAY"]
 SOURCE = pathlib.Path(os.environ.get("MICROPAY_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
-DATA = pathlib.Path(os.environ.get("MICROPAY_DATA", SOURCE / "../shared/data"))
+DATA = pathlib.Path(os.environ.get("MICROPAY_TEST_DATA", SOURCE / "../shared/data"))
 SERVICE = SOURCE / "services/micropay"
 
 

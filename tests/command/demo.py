@@ -18,7 +18,7 @@ def demo(**env):
 
 
 def test_a_made_up_bank(folder):
-    said = demo(MICROPAY_DATA=str(folder))
+    said = demo(MICROPAY_TEST_DATA=str(folder))
     assert "balances that agree        100,000" in said, said
 
 
