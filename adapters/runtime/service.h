@@ -21,7 +21,7 @@ struct service_context {
     struct bus *bus;
     struct ledger_port *ledger; /* asks the writer */
     struct mp_ledger *reads;    /* the writer's read handle, in one process; else NULL */
-    const void *settings;    /* the service's struct of settings */
+    const void *settings;       /* the service's struct of settings */
     /* Asks another service in the name of a caller's tenant and mode. `call->url` is the path with
      * its query; `done` comes once, never inside. */
     void (*ask)(void *context, const char *service, const struct caller *caller,
