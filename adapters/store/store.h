@@ -34,7 +34,6 @@ struct store_value {
 struct store_statement {
     const char *name;
     const char *sql;
-    bool once; /* made for one call: not kept */
 };
 
 /* A row of an answer, lent while on_row runs. */

@@ -161,32 +161,23 @@ static bool number_parameters(struct prepared *prepared)
     return true;
 }
 
-static int prepare_once(struct sqlite_store *store, const struct store_statement *statement,
-                        struct prepared *out)
-{
-    unsigned flags = statement->once ? 0 : SQLITE_PREPARE_PERSISTENT;
-    int code;
-
-    *out = (struct prepared){.statement = statement};
-    code = sqlite3_prepare_v3(store->db, statement->sql, -1, flags, &out->handle, NULL);
-    if (code != SQLITE_OK || (out->handle != NULL && number_parameters(out) &&
-                              sqlite3_column_count(out->handle) <= COLUMNS_MAX))
-        return code;
-    sqlite3_finalize(out->handle);
-    return SQLITE_MISUSE;
-}
-
 static enum outcome prepare(struct sqlite_store *store, const struct store_statement *statement,
                             struct prepared **out, struct error *err)
 {
-    struct prepared prepared;
+    struct prepared prepared = {.statement = statement};
     unsigned at;
     int code;
 
     make_room(store);
     at = place_of(store, statement);
     if (store->prepared[at].statement == NULL) {
-        code = prepare_once(store, statement, &prepared);
+        code = sqlite3_prepare_v3(store->db, statement->sql, -1, SQLITE_PREPARE_PERSISTENT,
+                                  &prepared.handle, NULL);
+        if (code == SQLITE_OK && (prepared.handle == NULL || !number_parameters(&prepared) ||
+                                  sqlite3_column_count(prepared.handle) > COLUMNS_MAX)) {
+            sqlite3_finalize(prepared.handle);
+            code = SQLITE_MISUSE;
+        }
         if (code != SQLITE_OK) return fail_with(store, code, statement->name, err);
         store->prepared[at] = prepared;
         store->prepared_count++;
@@ -275,25 +266,16 @@ static enum outcome execute(struct store *base, const struct store_statement *st
                             store_on_row on_row, void *context, struct error *err)
 {
     struct sqlite_store *store = of(base);
-    struct prepared *prepared = NULL, once;
+    struct prepared *prepared = NULL;
     enum outcome outcome = OUTCOME_DONE;
     int code;
 
     if (failed_before(store, err)) return err->outcome;
     base->statements++;
-    if (statement->once) {
-        code = prepare_once(store, statement, &once);
-        if (code != SQLITE_OK) return fail_with(store, code, statement->name, err);
-        prepared = &once;
-    } else if (prepare(store, statement, &prepared, err) != OUTCOME_DONE)
-        return err->outcome;
+    if (prepare(store, statement, &prepared, err) != OUTCOME_DONE) return err->outcome;
     code = bind_all(prepared, arguments, count);
     if (code == SQLITE_OK) code = run(prepared->handle, on_row, context);
     if (code != SQLITE_OK) outcome = fail_with(store, code, statement->name, err);
-    if (statement->once) {
-        sqlite3_finalize(once.handle);
-        return outcome;
-    }
     sqlite3_reset(prepared->handle);
     sqlite3_clear_bindings(prepared->handle);
     return outcome;

@@ -42,7 +42,7 @@ static enum outcome list_load(struct work *work, struct turn *turn, struct error
 {
     struct list_work *w = (struct list_work *)work;
     const struct page *page = w->exchange->page;
-    struct store_statement statement = {.name = "list payments", .once = true};
+    struct store_statement statement = {.name = "list payments"};
     enum outcome outcome;
 
     buffer_format(&w->query.sql, "SELECT %s FROM payments WHERE tenant = $1 AND live = $2",
@@ -54,8 +54,10 @@ static enum outcome list_load(struct work *work, struct turn *turn, struct error
     outcome = page_sql(page, columns, "id", NULL, &w->query, err);
     if (outcome != OUTCOME_DONE) return outcome;
     statement.sql = buffer_str(&w->query.sql);
-    return store_query(turn_store(turn), &statement, w->query.arguments, w->query.argument_count,
-                       on_row, w, err);
+    outcome = store_query(turn_store(turn), &statement, w->query.arguments, w->query.argument_count,
+                          on_row, w, err);
+    store_forget(turn_store(turn), &statement);
+    return outcome;
 }
 
 static enum outcome list_apply(struct work *work, struct turn *turn, struct error *err)

@@ -68,6 +68,7 @@ struct payments {
     struct waiting *waiting;
     struct rows rows; /* of the turn that runs */
     uint64_t expiry_position, expiry_position_stored;
+    bool broken;   /* a stored chain can not be read */
     uint64_t open; /* payments that wait for the ledger or fraud */
 };
 

@@ -6,6 +6,7 @@
 #include "wire/buffer.h"
 #include "wire/times.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,28 +182,66 @@ static enum outcome request_load(struct work *work, struct turn *turn, struct er
     return outcome;
 }
 
-/* What differs between two requests with the same key. */
-static enum outcome key_reused(const struct payment *p, const struct payment *other,
-                               struct error *err)
+static bool same_splits(const struct payment *p, const struct payment *other)
 {
-    char what[160] = "";
-#define DIFFERS(condition, name)                                                                   \
-    if (condition) strncat(what, what[0] == '\0' ? name : ", " name, sizeof what - strlen(what) - 1)
+    unsigned payees = p->leg_count - (p->fee_leg ? 1 : 0);
 
-    DIFFERS(p->amount != other->amount && p->operations[0].amount != other->amount, "amount");
-    DIFFERS(p->currency != other->currency, "currency");
-    DIFFERS(!uuid_equal(p->payer.uuid, other->payer.uuid), "payer");
-    DIFFERS(!uuid_equal(p->payee.uuid, other->payee.uuid), "payee");
-    DIFFERS(p->capture != other->capture, "capture");
-    DIFFERS(p->timeout != other->timeout, "hold_for");
-    DIFFERS(strcmp(p->reference, other->reference) != 0, "reference");
-    DIFFERS(p->fee_fixed != other->fee_fixed || p->fee_ppm != other->fee_ppm, "fee");
-    DIFFERS(p->refund_fees != other->refund_fees, "refund_fees");
-    DIFFERS(p->leg_count != other->leg_count, "splits");
-#undef DIFFERS
-    error_set(err, REASON_KEY_REUSED, "the key was used for another request: %s",
-              what[0] != '\0' ? what : "effective_at or splits differ");
-    return err->outcome;
+    if (p->leg_count != other->leg_count) return false;
+    for (unsigned i = 1; i < payees; i++)
+        if (!uuid_equal(p->legs[i].credit.uuid, other->legs[i].credit.uuid) ||
+            p->legs[i].held != other->legs[i].held)
+            return false;
+    return true;
+}
+
+static bool same_effective(const struct payment *p, const struct payment *other)
+{
+    bool now = p->effective_ns == p->created_ns,
+         other_now = other->effective_ns == other->created_ns;
+
+    return now == other_now && (now || p->effective_ns == other->effective_ns);
+}
+
+/* Names what differs between two requests with the same key. The fingerprint says quickly that
+ * nothing does; "12.5" and "12.50" have two, and are the same. */
+static bool is_same(const struct payment *p, const struct payment *other, struct buffer *what)
+{
+    const struct {
+        const char *name;
+        bool same;
+    } fields[] = {
+        {"amount", p->operations[0].amount == other->amount},
+        {"currency", p->currency == other->currency},
+        {"payer", uuid_equal(p->payer.uuid, other->payer.uuid)},
+        {"payee", uuid_equal(p->payee.uuid, other->payee.uuid)},
+        {"capture", p->capture == other->capture},
+        {"hold_for", p->timeout == other->timeout},
+        {"reference", strcmp(p->reference, other->reference) == 0},
+        {"effective_at", same_effective(p, other)},
+        {"splits", same_splits(p, other)},
+        {"fee", p->fee_fixed == other->fee_fixed && p->fee_ppm == other->fee_ppm},
+        {"refund_fees", p->refund_fees == other->refund_fees},
+    };
+
+    if (memcmp(p->fingerprint, other->fingerprint, FINGERPRINT_BYTES) == 0) return true;
+    for (unsigned i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (!fields[i].same)
+            buffer_format(what, "%s%s", what->length > 0 ? ", " : "", fields[i].name);
+    return what->length == 0;
+}
+
+static enum outcome replay(struct request_work *w, const struct payment *p, struct error *err)
+{
+    struct asked *asked = w->exchange->user;
+    struct buffer what = {0};
+
+    if (!is_same(p, w->made, &what))
+        error_set(err, REASON_KEY_REUSED, "the key was used for a payment with another %s",
+                  buffer_str(&what));
+    buffer_done(&what);
+    if (err->reason != REASON_NONE) return err->outcome;
+    asked->replayed = true;
+    return OUTCOME_DONE;
 }
 
 static bool of_caller(const struct payment *p, const struct caller *caller)
@@ -278,13 +317,10 @@ static enum outcome create_apply(struct work *work, struct turn *turn, struct er
     struct asked *asked = w->exchange->user;
     enum outcome outcome = OUTCOME_DONE;
 
-    if (row->payment == NULL) {
+    if (row->payment == NULL)
         outcome = create(w, turn, row, err);
-    } else {
-        if (memcmp(row->payment->fingerprint, w->made->fingerprint, FINGERPRINT_BYTES) != 0)
-            return key_reused(row->payment, w->made, err);
-        asked->replayed = true;
-    }
+    else
+        outcome = replay(w, row->payment, err);
     if (outcome == OUTCOME_DONE) asked_remember(asked, row->payment);
     return outcome;
 }

@@ -257,7 +257,8 @@ static unsigned captures(const struct payment *p)
 {
     unsigned count = 0;
 
-    for (unsigned i = 0; i < p->operation_count; i++) count += p->operations[i].step == STEP_CAPTURE;
+    for (unsigned i = 0; i < p->operation_count; i++)
+        count += p->operations[i].step == STEP_CAPTURE;
     return count;
 }
 
