@@ -186,7 +186,7 @@ static void done(struct work *work, enum outcome outcome, const struct error *er
         return;
     }
     free(piece->refused);
-    event_free(piece->event);
+    event_release(piece->event);
     if (--inbox->outstanding == 0 && inbox->joined && outcome == OUTCOME_DONE)
         bus->ops->ready(bus, &inbox->bus_reader);
 }

@@ -120,11 +120,11 @@ Test(events, one_that_was_written_is_read_as_it_was)
     cr_assert_eq(memcmp(&made->envelope, &event->envelope, sizeof envelope), 0);
     cr_assert_eq(((const struct fraud_risk_assessed_event *)made->data)->score, 610);
     cr_assert_eq(event_hold(event), event);
-    event_free(event);
+    event_release(event);
     cr_assert_eq(event->references, 1);
-    event_free(event);
-    event_free(made);
-    event_free(NULL);
+    event_release(event);
+    event_release(made);
+    event_release(NULL);
 }
 
 /* The given event with one part replaced by another; returns what reading it says. */
@@ -149,10 +149,10 @@ Test(events, a_reader_takes_what_a_newer_release_adds)
 
     cr_assert_eq(read_with("\"score\":610", "\"score\":610,\"mood\":{\"a\":[1]}", &event),
                  OUTCOME_DONE);
-    event_free(event);
+    event_release(event);
     cr_assert_eq(read_with("\"tenant\"", "\"partitionkey\":\"x\",\"tenant\"", &event),
                  OUTCOME_DONE);
-    event_free(event);
+    event_release(event);
 }
 
 Test(events, a_newer_type_or_major_version_is_read_without_its_data)
@@ -165,7 +165,7 @@ Test(events, a_newer_type_or_major_version_is_read_without_its_data)
     cr_assert_eq(event->envelope.major, 2);
     cr_assert_eq(event->envelope.prev, 7);
     cr_assert_str_eq(event->envelope.type, "fraud.risk.assessed");
-    event_free(event);
+    event_release(event);
 }
 
 Test(events, one_that_cannot_be_read_says_which_member)
@@ -268,7 +268,7 @@ Test(events, every_type_is_read_as_it_was_written)
             envelope_print_head(envelope.source, 1, 0, &again);
             envelope_print_body(&event->envelope, type, event->data, &again);
             cr_assert_str_eq(again.bytes, out.bytes);
-            event_free(event);
+            event_release(event);
             buffer_done(&again);
             buffer_done(&out);
             free(data);
