@@ -232,7 +232,7 @@ static void deliver(struct fake_bus *bus, struct seat *seat)
     if (count == 0) return;
     seat->ready = false;
     seat->reader->records(seat->reader->context, messages, count);
-    for (unsigned i = 0; i < count; i++) event_free(events[i]);
+    for (unsigned i = 0; i < count; i++) event_release(events[i]);
 }
 
 static void run(void *context)

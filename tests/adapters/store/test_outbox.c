@@ -80,7 +80,7 @@ static unsigned read_bus(void)
             cr_assert_eq(event->envelope.entity_version, ++newest[key], "order of key %u", key);
             events++;
         }
-        event_free(event);
+        event_release(event);
     }
     return events;
 }
@@ -114,7 +114,7 @@ Test(outbox, an_event_goes_out_once_its_change_is_durable)
     cr_assert_eq(event->envelope.time_ns, loop_now_ns(world.loop) - 100 * MS,
                  "what waited was the deletion");
     cr_assert_eq(((const struct payment_failed_event *)event->data)->amount.units, 1250);
-    event_free(event);
+    event_release(event);
     cr_assert_eq(given_number(world.store, "SELECT COUNT(*) FROM outbox"), 0);
 }
 
@@ -360,7 +360,7 @@ Test(outbox, a_backup_with_events_that_still_waited_is_noticed_too)
 
         expect_done(event_parse(record->value, record->length, &event, &err));
         source_of(event->envelope.source);
-        event_free(event);
+        event_release(event);
     }
     cr_assert_gt(source_count, OUTBOX_LANES, "as a new source");
 }

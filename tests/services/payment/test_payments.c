@@ -30,7 +30,7 @@ static void execute(mp_request *request)
 static void published(struct bus_record *record, enum outcome outcome, const struct error *err)
 {
     cr_assert_eq(outcome, OUTCOME_DONE, "%s", err != NULL ? err->message : "");
-    event_free(record->event);
+    event_release(record->event);
     free((void *)record->value);
     free(record);
 }
