@@ -14,20 +14,12 @@ struct batch;
 struct reader;
 struct embedded;
 
-/* The one task of a bus. A posted task can't be taken back, so it outlives a bus that was closed.
- */
-struct wake {
-    struct loop_task task;
-    bool posted;
-    struct embedded *bus; /* NULL: closed */
-};
-
 struct embedded {
     struct bus bus;
     struct loop *loop;
     struct bus_log *log;
     struct recents *recents;
-    struct wake *wake;
+    struct loop_task wake;
 
     struct bus_record *first, **last; /* published, not yet committed */
 

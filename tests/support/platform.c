@@ -217,8 +217,8 @@ static void forget_reply(struct platform *platform)
 
 void platform_free(struct platform *platform)
 {
-    http_memory_crash(platform->loop);
     process_close(platform->process);
+    http_memory_crash(platform->loop);
     settings_free(platform->settings);
     test_loop_free(platform->loop);
     sim_free(platform->sim);
@@ -229,8 +229,8 @@ void platform_free(struct platform *platform)
 
 void platform_crash(struct platform *platform)
 {
+    process_close(platform->process); /* what it answers now is never delivered */
     http_memory_crash(platform->loop);
-    process_close(platform->process);
     sim_kill(platform->sim);
     test_loop_forget(platform->loop);
     open_process(platform);
