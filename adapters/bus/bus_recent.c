@@ -147,7 +147,7 @@ struct recent *recent_make(const struct topic *topic, unsigned partition, uint64
 
 void recent_free(struct recent *recent)
 {
-    event_free(recent->event);
+    event_release(recent->event);
     free(recent);
 }
 

@@ -29,7 +29,7 @@ unsigned outbox_mark(const struct outbox *outbox) { return outbox->added_count; 
 void outbox_cut(struct outbox *outbox, unsigned mark)
 {
     if (mark < outbox->added_count) outbox->bodies.length = outbox->added[mark].at;
-    while (outbox->added_count > mark) event_free(outbox->added[--outbox->added_count].event);
+    while (outbox->added_count > mark) event_release(outbox->added[--outbox->added_count].event);
 }
 
 static void copy_text(const char *text, char *out, size_t size)

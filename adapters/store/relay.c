@@ -132,7 +132,7 @@ static void send_event(struct lane *lane, struct outbox_event *event)
     record->context = event;
     lane->at_bus++;
     lane->outbox->at_bus++;
-    lane->outbox->turns->bus->ops->publish(lane->outbox->turns->bus, record);
+    bus_publish(lane->outbox->turns->bus, record);
 }
 
 static bool has_room(const struct lane *lane)

@@ -324,7 +324,7 @@ Test(bus_embedded, an_event_is_handed_on_as_its_publisher_made_it, .init = given
     given_publish(&given, PAYMENTS, 1, 1);
     given_answers(&given);
     cr_assert_eq(event->references, 1, "still held");
-    event_free(event);
+    event_release(event);
 }
 
 Test(bus_embedded, a_group_joins_once, .init = given_embedded, .fini = end)
