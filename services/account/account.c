@@ -1,4 +1,6 @@
 /* The account service: what the runtime knows of it, its beginning and end. */
+#include "service.h"
+
 #include "account.h"
 
 #include "observe/log.h"
@@ -66,39 +68,16 @@ static void on_alert(void *service, const struct error *err)
               "the account service stands still");
 }
 
-static void find_payment(struct wallets *service)
-{
-    struct resilience_policy policy = {
-        .retry = {.attempts = 3, .first_ms = 50, .most_ms = 1000},
-        .breaker = {.window_ms = 10000,
-                    .volume = 20,
-                    .failure_percent = 50,
-                    .open_ms = 1000,
-                    .probes = 3},
-        .bulkhead = {.inside = 256, .waiting = 1024, .wait_ms = 2000},
-        .attempt_ms = service->settings->payment_timeout_ms,
-        .total_ms = service->settings->payment_timeout_ms,
-    };
-
-    if (service->context.client == NULL) return;
-    for (const struct peer *peer = service->context.peers; peer != NULL && peer->name != NULL;
-         peer++) {
-        if (strcmp(peer->name, "payment") != 0) continue;
-        service->payment_url = peer->url;
-        service->payment =
-            resilient_make(service->context.loop, service->context.client, "payment", &policy);
-        return;
-    }
-}
-
 static void stop(void *context)
 {
     struct wallets *service = context;
 
-    if (service->payment != NULL) resilient_stop(service->payment);
+    service->stopping = true;
     if (service->turns != NULL) turns_close(service->turns);
+    waiting_end(service->waiting);
+    places_end(service->places);
     account_statements_end(service);
-    resilient_free(service->payment);
+    account_forwardings_end(service);
     resend_free(service->resend);
     waiting_free(service->waiting);
     places_free(service->places);
@@ -118,7 +97,6 @@ static enum outcome start(const struct service_context *context, void **out, str
     service->texts = texts_make(context->store);
     service->waiting = waiting_make(context->loop);
     service->places = places_make(context->loop, context->reads);
-    find_payment(service);
     if (turns_open(context->loop, context->store, context->bus, "/account", &hooks, service,
                    &service->turns, err) != OUTCOME_DONE) {
         stop(service);

@@ -18,7 +18,6 @@
 #include "ledger/ids.h"
 #include "ledger/place.h"
 #include "ledger/resend.h"
-#include "resilience/resilient.h"
 #include "runtime/service.h"
 #include "store/texts.h"
 #include "store/turn.h"
@@ -106,10 +105,9 @@ struct wallets {
     struct resend *resend;
     struct waiting *waiting; /* exchanges, by the change that they wait for */
     struct places *places;
-    struct resilient *payment; /* NULL = nobody says where it is */
-    const char *payment_url;
     struct rows rows;
-    struct statement *statements; /* being read */
+    struct statement *statements;   /* being read */
+    struct forwarding *forwardings; /* asked of the payment service */
     bool stopping;
 };
 
@@ -212,8 +210,10 @@ void accounts_close(struct http_exchange *exchange);
 void accounts_limits_get(struct http_exchange *exchange);
 void accounts_limits_put(struct http_exchange *exchange);
 void accounts_statement(struct http_exchange *exchange);
-/* The process stops: statements that are being read are left unanswered. */
+/* The process stops: statements that are being read are refused. */
 void account_statements_end(struct wallets *service);
+/* Requests that wait for the payment service are answered. */
+void account_forwardings_end(struct wallets *service);
 void accounts_deposit(struct http_exchange *exchange);
 void accounts_withdraw(struct http_exchange *exchange);
 

@@ -6,6 +6,7 @@
 
 #include "observe/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* What is needed of an answer (struct ledger_answer has room for sixteen transfers). */
@@ -82,8 +83,8 @@ static enum outcome flags_answered(struct answered *w, struct turn *turn, struct
     if (change->step == STEP_CLOSE) {
         wallet->status = ACCOUNT_STATUS_CLOSED;
     } else {
-        wallet->frozen = change->lifts ? wallet->frozen & ~change->side
-                                       : wallet->frozen | change->side;
+        wallet->frozen =
+            change->lifts ? wallet->frozen & ~change->side : wallet->frozen | change->side;
         if (wallet->frozen == 0 || !change->lifts)
             snprintf(wallet->frozen_reason, sizeof wallet->frozen_reason, "%s",
                      wallet->frozen != 0 ? change->reason : "");
@@ -148,8 +149,8 @@ static void done(struct work *work, enum outcome outcome, const struct error *er
     if (outcome == OUTCOME_DONE && w->ended) {
         change = account_rows_change(&w->service->rows, w->reply);
         if (change->step != STEP_BOOKS)
-            wallet_change_tell(w->service,
-                               account_rows_wallet(&w->service->rows, change->account), change);
+            wallet_change_tell(w->service, account_rows_wallet(&w->service->rows, change->account),
+                               change);
     }
     free(w);
 }

@@ -1,8 +1,10 @@
-/* Freezing, unfreezing, closing: the ledger's flag first; the row and the event follow its answer. */
+/* Freezing, unfreezing, closing: the ledger's flag first; the row and the event follow its answer.
+ */
 #include "account.h"
 
 #include "http/idempotency.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,27 +1,25 @@
 /*
- * Deposits and withdrawals: they are payments, so the payment service has them. They stand below the
- * account because that is where people look; the request goes on as it came, the answer comes back
- * as it is.
+ * Deposits and withdrawals: they are payments, so the payment service has them. They stand below
+ * the account because that is where people look; the request goes on as it came, the answer comes
+ * back as it is.
  */
 #include "account.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { FORWARDED_MAX = 8 };
 
 /* Headers that go along, and those that come back. */
-static const char *const request_headers[] = {"Authorization", "Idempotency-Key", "Prefer",
+static const char *const request_headers[] = {"Content-Type", "Idempotency-Key", "Prefer",
                                               "Simulate", NULL};
-static const char *const reply_headers[] = {
-    "Content-Type", "Idempotent-Replayed", "Location", "Micropay-Sequence", "Retry-After", NULL};
+static const char *const reply_headers[] = {"Content-Type",      "Idempotent-Replayed", "Location",
+                                            "Micropay-Sequence", "Retry-After",         NULL};
 
 struct forwarding {
     struct work work;
     struct wallets *service;
-    struct http_exchange *exchange;
-    char url[256];
+    struct http_exchange *exchange;  /* NULL: answered, as the service has stopped */
+    struct forwarding *next, **link; /* of those that are asked */
     char *headers[FORWARDED_MAX + 1];
 };
 
@@ -31,6 +29,34 @@ static void forwarding_free(struct forwarding *w)
     free(w);
 }
 
+static void join(struct forwarding *w)
+{
+    w->link = &w->service->forwardings;
+    w->next = *w->link;
+    if (w->next != NULL) w->next->link = &w->next;
+    *w->link = w;
+}
+
+static void leave(struct forwarding *w)
+{
+    *w->link = w->next;
+    if (w->next != NULL) w->next->link = w->link;
+}
+
+void account_forwardings_end(struct wallets *service)
+{
+    struct error err;
+
+    error_set(&err, REASON_TIMEOUT, "the service stops before the payment service has answered");
+    while (service->forwardings != NULL) {
+        struct forwarding *w = service->forwardings;
+
+        leave(w);
+        http_answer_problem(w->exchange, &err);
+        w->exchange = NULL;
+    }
+}
+
 /* --- the answer --- */
 
 static void on_reply(void *context, const struct http_reply *reply, const struct error *err)
@@ -38,7 +64,12 @@ static void on_reply(void *context, const struct http_reply *reply, const struct
     struct forwarding *w = context;
     struct http_exchange *exchange = w->exchange;
 
-    if (reply == NULL || reply->status == 0) {
+    if (exchange == NULL) {
+        forwarding_free(w);
+        return;
+    }
+    leave(w);
+    if (reply->status == 0) {
         http_answer_problem(exchange, err);
         forwarding_free(w);
         return;
@@ -65,25 +96,39 @@ static void add_header(struct forwarding *w, unsigned *count, const char *name, 
     w->headers[(*count)++] = header.bytes;
 }
 
+/* Payment derives the payment's id from the owner of the API key too. Whoever may write accounts
+ * may deposit and withdraw. */
+static void add_caller(struct forwarding *w, unsigned *count)
+{
+    char owner[UUID_TEXT + 1];
+
+    uuid_print(w->exchange->caller.owner, owner);
+    add_header(w, count, "Micropay-Owner", owner);
+    add_header(w, count, "Micropay-Scopes", "payments:write");
+}
+
 static void call(struct forwarding *w)
 {
     struct http_exchange *exchange = w->exchange;
+    const struct service_context *context = &w->service->context;
     struct http_call call = {
         .method = HTTP_POST,
-        .url = w->url,
+        .url = exchange->path,
         .headers = (const char *const *)w->headers,
         .body = exchange->body,
         .length = exchange->body_length,
+        .timeout_ms = w->service->settings->payment_timeout_ms,
         .done = on_reply,
         .context = w,
     };
     unsigned count = 0;
 
-    snprintf(w->url, sizeof w->url, "%s%s", w->service->payment_url, exchange->path);
     for (unsigned i = 0; request_headers[i] != NULL; i++)
         add_header(w, &count, request_headers[i], http_header(exchange, request_headers[i]));
     add_header(w, &count, "traceparent", exchange->traceparent);
-    resilient_call(w->service->payment, &call);
+    add_caller(w, &count);
+    join(w);
+    context->ask(context->ask_context, "payment", &exchange->caller, &call);
 }
 
 /* --- the account must be the caller's --- */
@@ -109,15 +154,10 @@ static enum outcome apply(struct work *work, struct turn *turn, struct error *er
 static void done(struct work *work, enum outcome outcome, const struct error *err)
 {
     struct forwarding *w = (struct forwarding *)work;
-    struct error nobody;
 
-    if (outcome == OUTCOME_DONE && w->service->payment != NULL) {
+    if (outcome == OUTCOME_DONE) {
         call(w);
         return;
-    }
-    if (outcome == OUTCOME_DONE) {
-        error_set(&nobody, REASON_NOT_READY, "nobody has said where the payment service is");
-        err = &nobody;
     }
     http_answer_problem(w->exchange, err);
     forwarding_free(w);

@@ -70,8 +70,12 @@ struct listing {
 };
 
 static const struct page_column columns[] = {
-    {"owner", "owner"},       {"currency", "currency"},   {"status", "status"},
-    {"reference", "reference"}, {"created_at", "created"}, {"updated_at", "updated"},
+    {"owner", "owner"},
+    {"currency", "currency"},
+    {"status", "status"},
+    {"reference", "reference"},
+    {"created_at", "created"},
+    {"updated_at", "updated"},
     {NULL, NULL},
 };
 
@@ -107,8 +111,8 @@ static void answer_page(struct listing *w)
     struct store_value last[PAGE_SORTS_MAX + 1];
 
     for (unsigned i = 0; i < page->sort_count; i++)
-        last[i] = store_integer((int64_t)(page->sorts[i].field[0] == 'c' ? w->last.created_ns
-                                                                         : w->last.updated_ns));
+        last[i] = store_integer(
+            (int64_t)(page->sorts[i].field[0] == 'c' ? w->last.created_ns : w->last.updated_ns));
     last[page->sort_count] = store_bytes(&w->last.id, sizeof w->last.id);
     page_answer(w->exchange, w->count > page->limit ? last : NULL);
 }

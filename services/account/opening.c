@@ -1,6 +1,6 @@
 /*
- * Opening an account: its row, its ledger account, and before the first one of a currency the books:
- * the ledger number and the system accounts.
+ * Opening an account: its row, its ledger account, and before the first one of a currency the
+ * books: the ledger number and the system accounts.
  *
  * A wallet whose books are not made yet waits; the answer to the books sends its opening. Books and
  * openings are sent after they are durable and again until answered, so a crash at any point leaves

@@ -69,8 +69,9 @@ const struct http_route account_routes[] = {
      .refuses = {REASON_ACCOUNT_NOT_FOUND, REASON_ACCOUNT_CLOSED, REASON_NOT_READY,
                  REASON_KEY_REUSED, REASON_BUSY},
      .summary = "Freeze an account",
-     .help = "The ledger refuses what would move the frozen side from then on; open payments that it "
-             "hits are given up."},
+     .help =
+         "The ledger refuses what would move the frozen side from then on; open payments that it "
+         "hits are given up."},
     {.method = HTTP_POST,
      .path = "/api/v1/accounts/{id}/unfreeze",
      .handle = accounts_unfreeze,
@@ -124,8 +125,9 @@ const struct http_route account_routes[] = {
      .refuses = {REASON_ACCOUNT_NOT_FOUND, REASON_AMOUNT_TOO_LARGE, REASON_NOT_YET_VISIBLE,
                  REASON_NOT_READY},
      .summary = "Show an account's statement",
-     .help = "Its movements with the balance after each, oldest first unless sort=-time. As CSV the "
-             "next page's cursor is in the header Micropay-Next."},
+     .help =
+         "Its movements with the balance after each, oldest first unless sort=-time. As CSV the "
+         "next page's cursor is in the header Micropay-Next."},
     {.method = HTTP_POST,
      .path = "/api/v1/accounts/{id}/deposits",
      .handle = accounts_deposit,

@@ -53,7 +53,8 @@ struct currency_books *account_rows_books_of_change(const struct rows *rows, str
 
 struct wallet *account_rows_add_wallet(struct rows *rows, struct uuid id)
 {
-    struct wallet *wallet = need_memory(sizeof *wallet), **first = &rows->wallet_buckets[bucket(id)];
+    struct wallet *wallet = need_memory(sizeof *wallet),
+                  **first = &rows->wallet_buckets[bucket(id)];
 
     wallet->id = id;
     wallet->same_bucket = *first;
@@ -65,7 +66,8 @@ struct wallet *account_rows_add_wallet(struct rows *rows, struct uuid id)
 
 struct change *account_rows_add_change(struct rows *rows, struct uuid id)
 {
-    struct change *change = need_memory(sizeof *change), **first = &rows->change_buckets[bucket(id)];
+    struct change *change = need_memory(sizeof *change),
+                  **first = &rows->change_buckets[bucket(id)];
 
     change->id = id;
     change->same_bucket = *first;

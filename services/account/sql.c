@@ -71,7 +71,8 @@ static const struct store_statement load_wallet = {
     "load an account", "SELECT " WALLET_COLUMNS " FROM wallets WHERE id = $1"};
 static const struct store_statement load_wallet_of_change = {
     "load the account of a change",
-    "SELECT " WALLET_COLUMNS " FROM wallets WHERE id = (SELECT account FROM changes WHERE id = $1)"};
+    "SELECT " WALLET_COLUMNS
+    " FROM wallets WHERE id = (SELECT account FROM changes WHERE id = $1)"};
 static const struct store_statement load_waiting_wallets = {
     "load the accounts that wait for a currency",
     "SELECT " WALLET_COLUMNS " FROM wallets WHERE id IN"
@@ -121,9 +122,9 @@ static const struct store_statement update_change = {
     " WHERE id = $1"};
 static const struct store_statement delete_change = {"take back a change",
                                                      "DELETE FROM changes WHERE id = $1"};
-static const struct store_statement insert_books = {
-    "store a currency's books",
-    "INSERT INTO books (" BOOKS_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7)"};
+static const struct store_statement insert_books = {"store a currency's books",
+                                                    "INSERT INTO books (" BOOKS_COLUMNS
+                                                    ") VALUES ($1, $2, $3, $4, $5, $6, $7)"};
 static const struct store_statement update_books = {
     "store what became of a currency's books",
     "UPDATE books SET number = $5, tries = $6, made = $7"
@@ -272,8 +273,8 @@ enum outcome account_sql_load_answered(struct rows *rows, struct store *store, s
         const struct store_statement *statement;
         store_on_row on_row;
     } queries[] = {
-        {&load_change, on_change},           {&load_wallet_of_change, on_wallet},
-        {&load_books_of_change, on_books},   {&load_waiting_changes, on_change},
+        {&load_change, on_change},          {&load_wallet_of_change, on_wallet},
+        {&load_books_of_change, on_books},  {&load_waiting_changes, on_change},
         {&load_waiting_wallets, on_wallet},
     };
 
@@ -371,7 +372,10 @@ enum outcome account_sql_store_change(struct store *store, const struct change *
 
     if (c->chain != NULL) v[CHANGE_CHAIN] = store_bytes(c->chain, c->chain_length);
     if (c->gone && c->fresh) return OUTCOME_DONE;
-    return store_exec(store, c->gone ? &delete_change : c->fresh ? &insert_change : &update_change,
+    return store_exec(store,
+                      c->gone    ? &delete_change
+                      : c->fresh ? &insert_change
+                                 : &update_change,
                       v, CHANGE_VALUES, 1, err);
 }
 
@@ -379,9 +383,12 @@ enum outcome account_sql_store_books(struct store *store, const struct currency_
                                      struct error *err)
 {
     struct store_value v[BOOKS_VALUES] = {
-        [BOOKS_TENANT] = store_text(b->books.tenant), [BOOKS_LIVE] = number(b->books.live),
-        [BOOKS_CURRENCY] = store_text(b->currency->code), [BOOKS_CHANGE] = id_value(&b->change),
-        [BOOKS_NUMBER] = number(b->number),           [BOOKS_TRIES] = number(b->tries),
+        [BOOKS_TENANT] = store_text(b->books.tenant),
+        [BOOKS_LIVE] = number(b->books.live),
+        [BOOKS_CURRENCY] = store_text(b->currency->code),
+        [BOOKS_CHANGE] = id_value(&b->change),
+        [BOOKS_NUMBER] = number(b->number),
+        [BOOKS_TRIES] = number(b->tries),
         [BOOKS_MADE] = number(b->made),
     };
 
@@ -400,8 +407,8 @@ static void on_unanswered(void *context, const struct store_row *row)
     struct unanswered *unanswered = context;
     const struct store_value *chain = &row->values[1];
 
-    unanswered->damaged |= !resend_add(unanswered->resend, chain->bytes, chain->length,
-                                       store_read_uuid(row, 0));
+    unanswered->damaged |=
+        !resend_add(unanswered->resend, chain->bytes, chain->length, store_read_uuid(row, 0));
 }
 
 enum outcome account_sql_send_unanswered(struct store *store, struct resend *resend,
@@ -423,7 +430,8 @@ enum outcome account_sql_send_unanswered(struct store *store, struct resend *res
 
 enum outcome account_damaged(struct error *err)
 {
-    error_set(err, REASON_CORRUPT, "cannot read what was asked of the ledger: the rows are damaged");
+    error_set(err, REASON_CORRUPT,
+              "cannot read what was asked of the ledger: the rows are damaged");
     error_detail(err, "A row of the table changes has a chain that is none.");
     return err->outcome;
 }

@@ -120,7 +120,8 @@ static void keep(struct statement *s, const struct statement_line *line)
         at--;
     else
         s->count++;
-    for (; at > 0 && stands_above(s, line, &s->lines[at - 1]); at--) s->lines[at] = s->lines[at - 1];
+    for (; at > 0 && stands_above(s, line, &s->lines[at - 1]); at--)
+        s->lines[at] = s->lines[at - 1];
     s->lines[at] = *line;
 }
 
@@ -269,8 +270,12 @@ static void begin_reading(struct statement *s)
 
 void account_statements_end(struct wallets *service)
 {
+    struct error err;
+
+    error_set(&err, REASON_NOT_READY, "the service stops");
     while (service->statements != NULL) {
         loop_task_cancel(service->context.loop, &service->statements->task);
+        http_answer_problem(service->statements->exchange, &err);
         end(service->statements);
     }
 }

@@ -2,8 +2,8 @@
  * A statement: the movements of one account, read straight from the ledger, a page at a time.
  *
  * Booked, it is the ledger's own order, and a page is read where it begins. By value date the order
- * is another: all movements are looked at, those of the page are kept and the balance before them is
- * summed. A page takes as many rounds of the loop as that needs, so that nobody else waits.
+ * is another: all movements are looked at, those of the page are kept and the balance before them
+ * is summed. A page takes as many rounds of the loop as that needs, so that nobody else waits.
  */
 #ifndef ACCOUNT_STATEMENT_H
 #define ACCOUNT_STATEMENT_H
