@@ -56,9 +56,9 @@ __attribute__((format(printf, 3, 4))) void log_write(enum log_level level,
                                                      const char *format, ...);
 
 /* For who develops; off unless asked for. */
-#define log_debug(about, ...)                                                                      \
+#define log_debug(...)                                                                             \
     do {                                                                                           \
-        if (log_shows(LOG_LEVEL_DEBUG)) log_write(LOG_LEVEL_DEBUG, (about), __VA_ARGS__);          \
+        if (log_shows(LOG_LEVEL_DEBUG)) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__);                   \
     } while (0)
 /* Something of the process's life. */
 #define log_info(...) log_write(LOG_LEVEL_INFO, __VA_ARGS__)
