@@ -205,10 +205,7 @@ static void run(void *context)
     if (readers_deliver(bus) || bus->first != NULL || bus->tidy_ns != 0) embedded_wake(bus);
 }
 
-void embedded_wake(struct embedded *bus)
-{
-    loop_post(bus->loop, &bus->wake);
-}
+void embedded_wake(struct embedded *bus) { loop_post(bus->loop, &bus->task); }
 
 /* --- opening and closing --- */
 
@@ -233,7 +230,7 @@ static enum outcome open_embedded(const struct bus_config *config, struct loop *
     bus->log = log;
     bus->recents = recents_make();
     bus->last = &bus->first;
-    bus->wake = (struct loop_task){.run = run, .context = bus};
+    bus->task = (struct loop_task){.run = run, .context = bus};
     *out = &bus->bus;
     return OUTCOME_DONE;
 }
@@ -247,7 +244,7 @@ static void close_embedded(struct bus *base)
     while (bus->first != NULL) commit_some(bus);
     recents_free(bus->recents);
     bus_log_close(bus->log);
-    loop_task_cancel(bus->loop, &bus->wake);
+    loop_task_cancel(bus->loop, &bus->task);
     free(bus);
 }
 
