@@ -107,7 +107,44 @@ struct bus {
     uint64_t records_published, commits;
 };
 
+/* Opens by the url's scheme. */
 enum outcome bus_open(const struct bus_config *config, struct loop *loop, struct bus **out,
                       struct error *err) MUST_USE;
+
+static inline void bus_publish(struct bus *bus, struct bus_record *record)
+{
+    bus->ops->publish(bus, record);
+}
+MUST_USE static inline enum outcome bus_join(struct bus *bus, struct bus_reader *reader,
+                                             struct error *err)
+{
+    return bus->ops->join(bus, reader, err);
+}
+static inline void bus_ready(struct bus *bus, struct bus_reader *reader)
+{
+    bus->ops->ready(bus, reader);
+}
+static inline void bus_leave(struct bus *bus, struct bus_reader *reader)
+{
+    bus->ops->leave(bus, reader);
+}
+MUST_USE static inline enum outcome bus_seek(struct bus *bus, struct bus_reader *reader,
+                                             const struct topic *topic, unsigned partition,
+                                             uint64_t position, struct error *err)
+{
+    return bus->ops->seek(bus, reader, topic, partition, position, err);
+}
+static inline uint64_t bus_lag(struct bus *bus, const struct bus_reader *reader)
+{
+    return bus->ops->lag(bus, reader);
+}
+MUST_USE static inline enum outcome bus_range(struct bus *bus, const struct topic *topic,
+                                              unsigned partition, uint64_t *oldest,
+                                              uint64_t *newest, struct error *err)
+{
+    return bus->ops->range(bus, topic, partition, oldest, newest, err);
+}
+static inline void bus_tidy(struct bus *bus, uint64_t now_ns) { bus->ops->tidy(bus, now_ns); }
+static inline void bus_close(struct bus *bus) { bus->ops->close(bus); }
 
 #endif

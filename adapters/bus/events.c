@@ -101,7 +101,7 @@ static enum outcome parse_json(const cJSON *json, struct event **out, struct err
     if (outcome == OUTCOME_DONE)
         *out = event;
     else
-        event_free(event);
+        event_release(event);
     return outcome;
 }
 
@@ -133,7 +133,7 @@ const struct event *event_hold(const struct event *event)
     return event;
 }
 
-void event_free(const struct event *event)
+void event_release(const struct event *event)
 {
     struct event *owned = (struct event *)event;
 

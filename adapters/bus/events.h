@@ -74,6 +74,6 @@ enum outcome event_parse(const char *text, size_t length, struct event **out,
 /* One more reference. Events are held and freed on the loop's thread alone. */
 const struct event *event_hold(const struct event *event);
 /* Gives a reference back; NULL is allowed. */
-void event_free(const struct event *event);
+void event_release(const struct event *event);
 
 #endif

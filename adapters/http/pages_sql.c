@@ -2,6 +2,7 @@
 #include "http/pages.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The service's table has every field that its route takes: a filter left out unseen would show
@@ -35,8 +36,10 @@ static bool amount_value(const struct page *page, const struct page_filter *filt
         return false;
     }
     if (!amount_minor(filter->value.amount, currency, &minor)) {
-        error_fault(err, "query", "%s has more digits than %s", filter->query->name,
-                    currency->code);
+        char field[64];
+
+        snprintf(field, sizeof field, "query %s", filter->query->name);
+        error_fault(err, field, "has more digits than %s", currency->code);
         return false;
     }
     *out = store_integer(minor);

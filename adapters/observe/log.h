@@ -56,15 +56,15 @@ __attribute__((format(printf, 3, 4))) void log_write(enum log_level level,
                                                      const char *format, ...);
 
 /* For who develops; off unless asked for. */
-#define log_debug(about, ...)                                                                      \
+#define log_debug(...)                                                                             \
     do {                                                                                           \
-        if (log_shows(LOG_LEVEL_DEBUG)) log_write(LOG_LEVEL_DEBUG, (about), __VA_ARGS__);          \
+        if (log_shows(LOG_LEVEL_DEBUG)) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__);                   \
     } while (0)
 /* Something of the process's life. */
-#define log_info(about, ...) log_write(LOG_LEVEL_INFO, (about), __VA_ARGS__)
+#define log_info(...) log_write(LOG_LEVEL_INFO, __VA_ARGS__)
 /* It mends itself, or somebody asked for what can't be. */
-#define log_warn(about, ...) log_write(LOG_LEVEL_WARN, (about), __VA_ARGS__)
+#define log_warn(...) log_write(LOG_LEVEL_WARN, __VA_ARGS__)
 /* Somebody has to do something. */
-#define log_error(about, ...) log_write(LOG_LEVEL_ERROR, (about), __VA_ARGS__)
+#define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
 
 #endif

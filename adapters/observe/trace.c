@@ -69,6 +69,23 @@ void trace_root(struct loop *loop, struct trace_context *out)
     out->sampled = is_sampled(out->trace);
 }
 
+static void draw_span(struct loop *loop, struct trace_context *context)
+{
+    loop_random(loop, context->span, sizeof context->span);
+    context->span[0] |= 1;
+}
+
+void trace_continue(struct loop *loop, const char *given, char out[TRACEPARENT_TEXT + 1])
+{
+    struct trace_context context;
+
+    if (trace_context_read(given, &context))
+        draw_span(loop, &context);
+    else
+        trace_root(loop, &context);
+    trace_context_print(&context, out);
+}
+
 void span_begin(struct span *span, enum span_name name, const struct trace_context *parent)
 {
     span->name = name;
@@ -79,10 +96,7 @@ void span_begin(struct span *span, enum span_name name, const struct trace_conte
     } else {
         span->context = *parent;
         memcpy(span->parent, parent->span, sizeof span->parent);
-        if (parent->sampled && tracer.collector != NULL) {
-            loop_random(tracer.loop, span->context.span, sizeof span->context.span);
-            span->context.span[0] |= 1;
-        }
+        if (parent->sampled && tracer.collector != NULL) draw_span(tracer.loop, &span->context);
     }
     span->start_ns = loop_elapsed_ns(tracer.loop);
 }
@@ -122,6 +136,17 @@ void span_finish(struct span *span, bool good)
     took_ns = loop_elapsed_ns(tracer.loop) - span->start_ns;
     span_took(span->name, took_ns);
     if (span->context.sampled && tracer.collector != NULL) keep(span, took_ns, good);
+}
+
+void span_record(enum span_name name, const struct trace_context *context,
+                 const struct trace_context *parent, uint64_t took_ns, bool good)
+{
+    struct span span = {.name = name, .context = *context, .is_root = parent == NULL};
+
+    if (!trace_is_on) return;
+    span_took(name, took_ns);
+    if (parent != NULL) memcpy(span.parent, parent->span, sizeof span.parent);
+    if (context->sampled && tracer.collector != NULL) keep(&span, took_ns, good);
 }
 
 /* --- a batch as OTLP's JSON --- */

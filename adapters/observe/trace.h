@@ -58,6 +58,9 @@ void trace_close(void);
 
 /* The root of a new trace, sampled or not as trace_sample() says; also when spans are off. */
 void trace_root(struct loop *loop, struct trace_context *out);
+/* The traceparent of a span within the one whose header was `given`, or of a root if that is NULL
+ * or none. */
+void trace_continue(struct loop *loop, const char *given, char out[TRACEPARENT_TEXT + 1]);
 
 extern bool trace_is_on;
 void span_begin(struct span *span, enum span_name name, const struct trace_context *parent);
@@ -77,6 +80,10 @@ static inline void span_end(struct span *span, bool good)
 }
 /* Something that took that long and ends now: timing alone. */
 void span_took(enum span_name name, uint64_t ns);
+/* One whose ids somebody else has made, and that ends now: a request, whose span is in its
+ * traceparent. `parent` NULL = none. */
+void span_record(enum span_name name, const struct trace_context *context,
+                 const struct trace_context *parent, uint64_t took_ns, bool good);
 /* Sampled spans keep up to SPAN_ATTRIBUTES_MAX; the value is cut to fit. */
 void span_attribute(struct span *span, const char *name, const char *value);
 

@@ -1,7 +1,7 @@
 /*
  * A process: one loop, one bus, one ledger if it is the writer, and the services that run in it,
- * each with its database, its turns and its routes. `micropay up` has all services in one process, a
- * binary of its own has one, a test has those that it needs on a loop whose clock it moves.
+ * each with its database, its turns and its routes. `micropay up` has all services in one process,
+ * a binary of its own has one, a test has those that it needs on a loop whose clock it moves.
  */
 #ifndef ADAPTERS_RUNTIME_PROCESS_H
 #define ADAPTERS_RUNTIME_PROCESS_H
@@ -22,7 +22,14 @@ struct process_config {
     uint64_t ledger_memory;                /* bytes; 0 = the default */
     const void *(*settings)(void *context, const struct settings *section);
     void *settings_context;
-    const struct peer *peers; /* NULL-named row ends; where other services answer */
+    /* How a service asks another: service_context.ask. */
+    void (*ask)(void *context, const char *service, const struct caller *caller,
+                const struct http_call *call);
+    void *ask_context;
+    http_authenticate authenticate; /* of all routers; NULL: routes with a scope refuse everybody */
+    void *authenticate_context;
+    http_observe observe; /* NULL = nobody */
+    void *observe_context;
 };
 
 struct process;
@@ -35,6 +42,9 @@ enum outcome process_open(const struct process_config *config, struct process **
 struct http_router *process_router(struct process *process, const char *service);
 /* What a service's start made. */
 void *process_service(struct process *process, const char *service);
+/* Whether it can do its work; else why not. */
+bool process_ready(struct process *process, const char *service, struct error *err);
+struct store *process_store(struct process *process, const char *service);
 mp_ledger *process_ledger(struct process *process);
 struct ledger_port *process_port(struct process *process);
 struct bus *process_bus(struct process *process);

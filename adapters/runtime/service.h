@@ -21,15 +21,12 @@ struct service_context {
     struct bus *bus;
     struct ledger_port *ledger; /* asks the writer */
     struct mp_ledger *reads;    /* the writer's read handle, in one process; else NULL */
-    struct http_client *client;
-    const void *settings;     /* the service's struct of settings */
-    const struct peer *peers; /* where the others are */
-};
-
-/* Where another service answers. */
-struct peer {
-    const char *name;
-    char url[128]; /* "http://127.0.0.1:8082" */
+    const void *settings;       /* the service's struct of settings */
+    /* Asks another service in the name of a caller's tenant and mode. `call->url` is the path with
+     * its query; `done` comes once, never inside. */
+    void (*ask)(void *context, const char *service, const struct caller *caller,
+                const struct http_call *call);
+    void *ask_context;
 };
 
 struct service {

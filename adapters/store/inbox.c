@@ -186,9 +186,9 @@ static void done(struct work *work, enum outcome outcome, const struct error *er
         return;
     }
     free(piece->refused);
-    event_free(piece->event);
+    event_release(piece->event);
     if (--inbox->outstanding == 0 && inbox->joined && outcome == OUTCOME_DONE)
-        bus->ops->ready(bus, &inbox->bus_reader);
+        bus_ready(bus, &inbox->bus_reader);
 }
 
 /* --- the bus's side --- */
@@ -265,13 +265,21 @@ enum outcome inboxes_write(struct inbox *inbox, struct error *err)
 void inbox_seek(struct inbox *inbox, struct inbox_partition *partition)
 {
     struct bus *bus = inbox->turns->bus;
+    uint64_t position = partition->durable, oldest = 0, newest = 0;
     struct error err = {0};
 
     partition->seeks = false;
     partition->epoch++;
     if (!inbox->joined) return;
-    if (bus->ops->seek(bus, &inbox->bus_reader, partition->topic, partition->index,
-                       partition->durable, &err) != OUTCOME_DONE)
+    if (position == 0) { /* nothing was applied: what there is */
+        if (bus_range(bus, partition->topic, partition->index, &oldest, &newest, &err) ==
+                OUTCOME_DONE &&
+            newest == 0)
+            return;
+        if (oldest > 0) position = oldest - 1;
+    }
+    if (bus_seek(bus, &inbox->bus_reader, partition->topic, partition->index, position, &err) !=
+        OUTCOME_DONE)
         stop_now(inbox, partition, &err);
 }
 
@@ -299,7 +307,7 @@ void inboxes_leave(struct inbox *inbox)
     for (; inbox != NULL; inbox = inbox->next) {
         struct bus *bus = inbox->turns->bus;
 
-        if (inbox->joined) bus->ops->leave(bus, &inbox->bus_reader);
+        if (inbox->joined) bus_leave(bus, &inbox->bus_reader);
         inbox->joined = false;
     }
 }
@@ -321,7 +329,7 @@ void inboxes_state(const struct inbox *inbox, struct turns_state *out)
     for (; inbox != NULL; inbox = inbox->next) {
         struct bus *bus = inbox->turns->bus;
 
-        if (inbox->joined) out->lag += bus->ops->lag(bus, &inbox->bus_reader);
+        if (inbox->joined) out->lag += bus_lag(bus, &inbox->bus_reader);
         for (unsigned i = 0; i < inbox->partition_count; i++)
             out->stopped += inbox->partitions[i].stopped;
     }
@@ -392,7 +400,7 @@ static enum outcome find_place(struct inbox *inbox, struct error *err)
         uint64_t oldest, newest;
 
         if (partition->known) continue;
-        if (bus->ops->range(bus, partition->topic, partition->index, &oldest, &newest, err) !=
+        if (bus_range(bus, partition->topic, partition->index, &oldest, &newest, err) !=
             OUTCOME_DONE)
             return err->outcome;
         partition->whole = newest == 0;
@@ -417,7 +425,7 @@ enum outcome turns_consume(struct turns *turns, const char *group, const struct 
         .context = inbox,
     };
     if (add_topics(inbox, err) != OUTCOME_DONE || find_place(inbox, err) != OUTCOME_DONE ||
-        turns->bus->ops->join(turns->bus, &inbox->bus_reader, err) != OUTCOME_DONE) {
+        bus_join(turns->bus, &inbox->bus_reader, err) != OUTCOME_DONE) {
         free_inbox(inbox);
         return err->outcome;
     }

@@ -101,7 +101,7 @@ static void leave(struct outbox_check *check)
 {
     struct bus *bus = check->outbox->turns->bus;
 
-    if (check->joined) bus->ops->leave(bus, &check->reader);
+    if (check->joined) bus_leave(bus, &check->reader);
     check->joined = false;
 }
 
@@ -119,8 +119,7 @@ static void finish(struct outbox_check *check)
     loop_random(outbox->turns->loop, outbox->incarnation, sizeof outbox->incarnation);
     relay_renumber(outbox);
     outbox->redraw = true; /* opens when it is stored */
-    outbox->redrawing = (struct work){.persist = true};
-    turns_add(outbox->turns, &outbox->redrawing);
+    turns_want(outbox->turns);
 }
 
 static void on_task(void *context)
@@ -136,7 +135,7 @@ static void on_task(void *context)
     if (all_seen(check))
         finish(check);
     else
-        bus->ops->ready(bus, &check->reader);
+        bus_ready(bus, &check->reader);
 }
 
 static enum outcome ask_ranges(struct outbox_check *check, struct error *err)
@@ -150,7 +149,7 @@ static enum outcome ask_ranges(struct outbox_check *check, struct error *err)
             uint64_t oldest;
 
             *place = (struct place){.topic = *topic, .partition = i};
-            if (bus->ops->range(bus, *topic, i, &oldest, &place->newest, err) != OUTCOME_DONE)
+            if (bus_range(bus, *topic, i, &oldest, &place->newest, err) != OUTCOME_DONE)
                 return err->outcome;
         }
     }
@@ -170,7 +169,7 @@ static void try(void *context)
             finish(check);
             return;
         }
-        check->joined = bus->ops->join(bus, &check->reader, &err) == OUTCOME_DONE;
+        check->joined = bus_join(bus, &check->reader, &err) == OUTCOME_DONE;
     }
     if (!check->joined)
         loop_timer_set(loop, &check->timer, turns_back_off(loop, check->failures++));

@@ -84,7 +84,7 @@ void outbox_row_free(struct outbox_row *row)
     if (row == NULL) return;
     for (unsigned i = 0; i < row->count; i++) {
         free((char *)row->events[i].record.value);
-        event_free(row->events[i].event);
+        event_release(row->events[i].event);
     }
     free(row->bytes);
     free(row);

@@ -190,7 +190,7 @@ static void read_next(struct replay *replay);
 static void answer(struct replay *replay, const struct error *err)
 {
     replay->done(replay->context, replay->applied, err);
-    event_free(replay->event);
+    event_release(replay->event);
     clear(&replay->rows);
     free(replay);
 }
@@ -235,7 +235,7 @@ static enum outcome understand(struct replay *replay, struct error *err)
     const struct parked_event *parked = &replay->rows.events[0];
     struct inbox *inbox = replay->turns->inboxes;
 
-    event_free(replay->event);
+    event_release(replay->event);
     replay->event = NULL;
     if (event_parse(parked->value, parked->length, &replay->event, err) != OUTCOME_DONE)
         return err->outcome;

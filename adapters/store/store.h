@@ -66,6 +66,9 @@ struct store_ops {
     enum outcome (*exec)(struct store *store, const struct store_statement *statement,
                          const struct store_value *arguments, unsigned count, int64_t rows,
                          struct error *err);
+    /* Must. The statement's memory is about to be something else: what was prepared of it is
+     * dropped. Nothing of it may be unanswered. */
+    void (*forget)(struct store *store, const struct store_statement *statement);
     /* Must. All that was asked for has been answered when it returns. */
     enum outcome (*sync)(struct store *store, struct error *err);
     /* Must. Durable on OUTCOME_DONE; OUTCOME_UNKNOWN: either; on others nothing holds. The
@@ -112,6 +115,10 @@ MUST_USE static inline enum outcome store_exec(struct store *store,
                                                int64_t rows, struct error *err)
 {
     return store->ops->exec(store, statement, arguments, count, rows, err);
+}
+static inline void store_forget(struct store *store, const struct store_statement *statement)
+{
+    store->ops->forget(store, statement);
 }
 MUST_USE static inline enum outcome store_sync(struct store *store, struct error *err)
 {

@@ -186,6 +186,25 @@ static enum outcome prepare(struct sqlite_store *store, const struct store_state
     return OUTCOME_DONE;
 }
 
+static void forget(struct store *base, const struct store_statement *statement)
+{
+    struct sqlite_store *store = of(base);
+    unsigned at = store->prepared_room > 0 ? place_of(store, statement) : 0, last;
+
+    if (store->prepared_room == 0 || store->prepared[at].statement == NULL) return;
+    sqlite3_finalize(store->prepared[at].handle);
+    store->prepared[at] = (struct prepared){0};
+    store->prepared_count--;
+    /* those behind it, up to a free place, may have had to go past it */
+    last = store->prepared_room - 1;
+    for (at = (at + 1) & last; store->prepared[at].statement != NULL; at = (at + 1) & last) {
+        struct prepared moved = store->prepared[at];
+
+        store->prepared[at] = (struct prepared){0};
+        store->prepared[place_of(store, moved.statement)] = moved;
+    }
+}
+
 static int bind_value(sqlite3_stmt *handle, int at, const struct store_value *value)
 {
     switch (value->kind) {
@@ -491,6 +510,7 @@ const struct store_ops store_sqlite_ops = {
     .begin = begin,
     .query = query,
     .exec = exec,
+    .forget = forget,
     .sync = sync,
     .commit = commit,
     .rollback = rollback,

@@ -24,9 +24,12 @@ static bool scan_string(struct scan *scan)
 {
     while (scan->at < scan->end && *scan->at != '"') {
         size_t left = (size_t)(scan->end - scan->at);
+        unsigned char c = (unsigned char)*scan->at;
 
-        if ((unsigned char)*scan->at < 0x20) return wrong(scan, "has a control character");
-        if (*scan->at == '\\') {
+        if (c < 0x20) return wrong(scan, "has a control character");
+        if (c < 0x80 && c != '\\') { /* nearly all of them */
+            scan->at++;
+        } else if (c == '\\') {
             if (left >= 6 && memcmp(scan->at, "\\u0000", 6) == 0) return wrong(scan, "has a NUL");
             scan->at += left >= 2 ? 2 : 1;
         } else {
@@ -89,14 +92,21 @@ static bool scan_all(struct scan *scan)
             continue;
         }
         scan->at++;
-        if (c == '"') {
+        switch (c) {
+        case '"':
             if (!scan_string(scan)) return false;
-        } else if (c == '{' || c == '[') {
+            break;
+        case '{':
+        case '[':
             if (++depth > JSON_DEPTH_MAX) return wrong(scan, "is nested too deeply");
-        } else if (c == '}' || c == ']') {
+            break;
+        case '}':
+        case ']':
             if (depth-- == 0) return wrong(scan, "is not JSON");
-        } else if (strchr(" \t\r\n,:truefalsn", c) == NULL || c == '\0') {
-            return wrong(scan, "is not JSON");
+            break;
+        default:
+            if (c == '\0' || strchr(" \t\r\n,:truefalsn", c) == NULL)
+                return wrong(scan, "is not JSON");
         }
     }
     return true;

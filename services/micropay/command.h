@@ -47,6 +47,8 @@ struct verb {
     const enum option *options; /* beside those of every verb; ended by OPT_END */
     unsigned arguments_min, arguments_max;
     enum exit_status (*run)(struct command *command);
+    /* In place of run: reads what follows the verb itself, --help too. */
+    int (*program)(int argc, char **argv);
 };
 
 /* The verbs, in the order of the help; the last has no name. */
@@ -113,6 +115,7 @@ __attribute__((format(printf, 2, 3))) enum exit_status usage_error(const struct 
                                                                    const char *format, ...);
 
 /* The verbs */
+int program_up(int argc, char **argv);
 enum exit_status verb_accounts(struct command *command);
 enum exit_status verb_balance(struct command *command);
 enum exit_status verb_capture(struct command *command);

@@ -48,11 +48,11 @@ static void posting(struct export *export, const mp_account *account, const char
                     const struct movement *movement)
 {
     struct text *out = &export->command->out;
-    char amount[AMOUNT_TEXT_MAX];
+    char amount[SCALED_TEXT_MAX];
 
     text_string(out, "    ");
     name_account(out, account);
-    amount_print(movement->amount, export->command->scale, false, amount);
+    scaled_print(movement->amount, export->command->scale, false, amount);
     text_string(out, "  ");
     text_string(out, sign);
     text_string(out, amount);

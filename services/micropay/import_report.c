@@ -185,9 +185,9 @@ static void summary_json(const struct report *report, double seconds, double rat
 
 static void summary_line(const struct report *report, int width, const char *name, uint64_t count)
 {
-    char text[AMOUNT_TEXT_MAX];
+    char text[SCALED_TEXT_MAX];
 
-    amount_print(count, 0, report->command->terminal, text);
+    scaled_print(count, 0, report->command->terminal, text);
     text_format(&report->command->out, "%-*s %15s\n", width, name, text);
 }
 

@@ -70,8 +70,11 @@ int main(int argc, char **argv)
 {
     static struct command command;
     enum exit_status status = EXIT_LEDGER;
+    const struct verb *verb;
 
     if (!keep_standard_streams()) return (int)status;
+    if (argc > 1 && (verb = verb_find(argv[1])) != NULL && verb->program != NULL)
+        return verb->program(argc - 1, argv + 1);
     command.env = mp_env_posix();
     command.terminal = isatty(STDOUT_FILENO) == 1;
     command.arguments = calloc((size_t)argc + 1, sizeof *command.arguments);

@@ -180,13 +180,13 @@ static size_t print(mp_amount amount, unsigned scale, bool separators, char *out
     return length;
 }
 
-size_t amount_print(mp_amount amount, unsigned scale, bool separators, char out[AMOUNT_TEXT_MAX])
+size_t scaled_print(mp_amount amount, unsigned scale, bool separators, char out[SCALED_TEXT_MAX])
 {
     return print(amount, scale, separators, out);
 }
 
 size_t difference_print(mp_amount plus, mp_amount minus, unsigned scale, bool separators,
-                        char out[AMOUNT_TEXT_MAX])
+                        char out[SCALED_TEXT_MAX])
 {
     if (plus >= minus) return print(plus - minus, scale, separators, out);
     out[0] = '-';

@@ -8,7 +8,7 @@
 
 enum {
     NUMBER_TEXT_MAX = 40,  /* digits of 2^128-1, and the NUL */
-    AMOUNT_TEXT_MAX = 112, /* the same with sign, separators and decimals */
+    SCALED_TEXT_MAX = 112, /* the same with sign, separators and decimals */
     SCALE_MAX = 30,        /* decimals that --scale takes */
 };
 
@@ -31,10 +31,10 @@ size_t number_print(mp_u128 number, char out[NUMBER_TEXT_MAX]);
 
 /* Writes an amount with `scale` decimals and a NUL, with thousands separators if wanted; returns
  * its length. */
-size_t amount_print(mp_amount amount, unsigned scale, bool separators, char out[AMOUNT_TEXT_MAX]);
+size_t scaled_print(mp_amount amount, unsigned scale, bool separators, char out[SCALED_TEXT_MAX]);
 
 /* Writes plus - minus, which may be negative. */
 size_t difference_print(mp_amount plus, mp_amount minus, unsigned scale, bool separators,
-                        char out[AMOUNT_TEXT_MAX]);
+                        char out[SCALED_TEXT_MAX]);
 
 #endif

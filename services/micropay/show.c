@@ -103,15 +103,15 @@ void json_change(struct json *json, const mp_change *change)
 
 void cell_amount(struct table *table, const struct command *command, mp_amount amount)
 {
-    char text[AMOUNT_TEXT_MAX];
+    char text[SCALED_TEXT_MAX];
 
-    amount_print(amount, command->scale, command->terminal, text);
+    scaled_print(amount, command->scale, command->terminal, text);
     table_cell(table, "%s", text);
 }
 
 void cell_net(struct table *table, const struct command *command, const mp_balance *sums)
 {
-    char text[AMOUNT_TEXT_MAX];
+    char text[SCALED_TEXT_MAX];
 
     difference_print(sums->credits_posted, sums->debits_posted, command->scale, command->terminal,
                      text);

@@ -62,11 +62,11 @@ static enum exit_status show_table(struct command *command, const mp_stats *stat
 {
     static const struct column columns[] = {{"figure", false}, {"value", true}, {NULL, false}};
     struct table table;
-    char text[AMOUNT_TEXT_MAX];
+    char text[SCALED_TEXT_MAX];
 
     if (!table_begin(&table, &command->out, columns)) return no_memory(command);
     for (unsigned i = 0; i < COUNTERS; i++) {
-        amount_print(counter_of(stats, i), 0, command->terminal, text);
+        scaled_print(counter_of(stats, i), 0, command->terminal, text);
         table_cell(&table, "%s", counters[i].name);
         table_cell(&table, "%s", text);
     }

@@ -18,6 +18,15 @@ enum { NO_LIMIT = 100000 }; /* more than a command line can hold */
 
 const struct verb verbs[] = {
     {
+        .name = "up",
+        .summary = "starts the whole platform in one process",
+        .usage = "[--data DIR] [--port-base N] [--config FILE] [--set NAME=VALUE] ...",
+        .examples = "micropay up\n"
+                    "micropay up --data /srv/micropay --port-base 9000",
+        .options = NO_OPTIONS,
+        .program = program_up,
+    },
+    {
         .name = "init",
         .summary = "makes an empty ledger in a directory",
         .usage = "DIR",

@@ -52,9 +52,9 @@ static void show_json(struct command *command, const mp_verify_report *report, b
 /* A line: what was recomputed, and over how many */
 static void line(struct command *command, const char *what, uint64_t count, const char *of)
 {
-    char text[AMOUNT_TEXT_MAX];
+    char text[SCALED_TEXT_MAX];
 
-    amount_print(count, 0, command->terminal, text);
+    scaled_print(count, 0, command->terminal, text);
     text_format(&command->out, "  %-62s %14s %s\n", what, text, of);
 }
 

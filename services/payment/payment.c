@@ -48,5 +48,6 @@ struct operation *payment_add_operation(struct payment *p)
     op = &p->operations[p->operation_count++];
     memset(op, 0, sizeof *op);
     op->row = ROW_NEW;
+    op->number = p->operation_count - 1;
     return op;
 }

@@ -75,6 +75,7 @@ struct operation {
     struct uuid id; /* the payment's for what it does by itself; else a resource of its own */
     enum step step;
     enum operation_state state;
+    uint32_t number; /* of its creation, from 0 */
     uint32_t attempt;
     int64_t amount;                       /* principal, minor units */
     int64_t fee;                          /* that goes with it */
@@ -113,13 +114,15 @@ struct payment {
     uint32_t timeout; /* of the hold, seconds */
     unsigned leg_count;
     struct leg legs[LEGS_MAX];
-    bool fee_leg; /* the last leg is the fee's */
+    bool fee_leg;     /* the last leg is the fee's */
+    unsigned limited; /* bits by enum limit_periods: what limits it was taken from */
     char reference[REFERENCE_MAX + 1];
     uint64_t created_ns, updated_ns, effective_ns;
     uint64_t review_ns;      /* since when in review; 0 = never */
     uint64_t hold_until_ns;  /* by the ledger's clock; 0 = not known */
     uint64_t due_ns;         /* of its timer as stored; 0 = none */
     uint64_t version;        /* grows with each change */
+    uint64_t version_stored; /* that the database has */
     uint64_t sequence;       /* of the last answer of the ledger that it knows */
     uint8_t fingerprint[32]; /* of the request */
     struct uuid owner;       /* of the API key */

@@ -542,8 +542,13 @@ static enum outcome request_review(struct step_of *s, struct error *err)
 {
     struct payment *p = s->p;
 
+    bool allow = s->input->verdict == VERDICT_ALLOW;
+
+    if (p->review_ns != 0 &&
+        (allow ? p->verdict == VERDICT_ALLOW : p->giving_up == REASON_REVIEW_DENIED))
+        return OUTCOME_DONE; /* decided so before */
     if (p->status != STATUS_IN_REVIEW || p->giving_up != REASON_NONE) return not_open(p, err);
-    if (s->input->verdict == VERDICT_DENY) {
+    if (!allow) {
         give_up(s, REASON_REVIEW_DENIED);
         return OUTCOME_DONE;
     }

@@ -53,9 +53,16 @@ FAULTS = [
     (
         "a timer begins the next attempt",
         REFUNDS,
-        "        if (op->state != OPERATION_WAITING || op->retry_ns > now_ns) continue;",
-        "        if (op->step != STEP_REFUND || (op->state != OPERATION_SENT && op->state != OPERATION_WAITING) ||"
-        " op->retry_ns > now_ns) continue;",
+        (
+            "        if (op->state != OPERATION_WAITING || op->retry_ns > now_ns) continue;",
+            "        if (op->state == OPERATION_WAITING && (due == 0 || op->retry_ns < due)) due = op->retry_ns;",
+        ),
+        (
+            "        if (op->step != STEP_REFUND || (op->state != OPERATION_SENT && op->state != OPERATION_WAITING) ||"
+            " op->retry_ns > now_ns || (op->state == OPERATION_SENT && now_ns < op->created_ns + 5000000000)) continue;",
+            "        if (op->step == STEP_REFUND && op->state == OPERATION_SENT) due = op->created_ns + 5000000000;"
+            " if (op->state == OPERATION_WAITING && (due == 0 || op->retry_ns < due)) due = op->retry_ns;",
+        ),
         TABLE,
     ),
     (
@@ -126,9 +133,11 @@ FAULTS = [
 
 def compile_fault(path, sound, planted, folder):
     text = (SOURCE / path).read_text()
-    assert text.count(sound) == 1, f"{path}: what is to be replaced stands there {text.count(sound)} times:\n{sound}"
+    for old, new in zip(*((part,) if isinstance(part, str) else part for part in (sound, planted))):
+        assert text.count(old) == 1, f"{path}: what is to be replaced stands there {text.count(old)} times:\n{old}"
+        text = text.replace(old, new)
     source, out = folder / "fault.c", folder / "fault.o"
-    source.write_text(f'#line 1 "{path}"\n' + text.replace(sound, planted))
+    source.write_text(f'#line 1 "{path}"\n' + text)
     includes = [f"-I{SOURCE / d}" for d in ("include", "adapters", pathlib.Path(path).parent)] + [f"-I{BUILD / 'adapters'}"]
     subprocess.run([*CC, "-std=gnu17", "-D_GNU_SOURCE", "-w", "-O1", *includes, "-c", source, "-o", out], check=True)
     return out

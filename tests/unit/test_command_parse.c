@@ -122,10 +122,10 @@ Test(command_parse, an_amount_is_shown_with_its_decimals)
     };
 
     for (size_t i = 0; i < COUNT(cases); i++) {
-        char text[AMOUNT_TEXT_MAX];
+        char text[SCALED_TEXT_MAX];
         mp_amount amount = 0;
         cr_assert(number_parse(slice_of(cases[i].amount), &amount));
-        size_t length = amount_print(amount, cases[i].scale, cases[i].separators, text);
+        size_t length = scaled_print(amount, cases[i].scale, cases[i].separators, text);
         cr_expect_str_eq(text, cases[i].text);
         cr_expect_eq(length, strlen(text));
     }
@@ -133,7 +133,7 @@ Test(command_parse, an_amount_is_shown_with_its_decimals)
 
 Test(command_parse, a_balance_below_zero_is_shown_as_such)
 {
-    char text[AMOUNT_TEXT_MAX];
+    char text[SCALED_TEXT_MAX];
 
     difference_print(100, 350, 2, false, text);
     cr_expect_str_eq(text, "-2.50");

@@ -218,6 +218,44 @@ Test(trace, the_share_that_is_asked_for_is_sampled_and_a_callers_flag_is_followe
     cr_assert_eq(cJSON_GetArraySize(spans_of(batches[0])), 1);
 }
 
+Test(trace, a_request_continues_its_callers_trace_or_begins_one_that_is_sampled_by_share,
+     .init = make_sending, .fini = finish)
+{
+    static const char given[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+    struct trace_context context, parent;
+    char text_out[TRACEPARENT_TEXT + 1];
+    unsigned sampled = 0;
+
+    trace_continue(loop, given, text_out);
+    cr_assert(trace_context_read(given, &parent) && trace_context_read(text_out, &context));
+    cr_assert_eq(memcmp(context.trace, parent.trace, 16), 0);
+    cr_assert_neq(memcmp(context.span, parent.span, 8), 0);
+    cr_assert(!context.sampled);
+    trace_sample(500000);
+    for (unsigned i = 0; i < 1000; i++) {
+        trace_continue(loop, i % 2 ? NULL : "nonsense", text_out);
+        cr_assert(trace_context_read(text_out, &context));
+        sampled += context.sampled;
+    }
+    cr_assert_leq(abs((int)sampled - 500), 100);
+}
+
+Test(trace, a_span_whose_ids_were_made_elsewhere_is_sent_with_them, .init = make_sending,
+     .fini = finish)
+{
+    struct trace_context own = {.trace = {1}, .span = {2}, .sampled = true};
+    struct trace_context parent = {.trace = {1}, .span = {3}, .sampled = true};
+    const cJSON *spans;
+
+    span_record(SPAN_http_request, &own, &parent, 7 * ms, true);
+    span_record(SPAN_http_request, &own, NULL, 7 * ms, true);
+    test_loop_pass(loop, 2000 * ms);
+    spans = spans_of(batches[0]);
+    cr_assert_str_eq(text(cJSON_GetArrayItem(spans, 0), "spanId"), "0200000000000000");
+    cr_assert_str_eq(text(cJSON_GetArrayItem(spans, 0), "parentSpanId"), "0300000000000000");
+    cr_assert_str_eq(text(cJSON_GetArrayItem(spans, 1), "parentSpanId"), "");
+}
+
 Test(trace, many_spans_go_in_batches_at_once_and_few_soon, .init = make_sending, .fini = finish)
 {
     for (unsigned i = 0; i < 300; i++) one(0);

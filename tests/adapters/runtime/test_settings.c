@@ -279,6 +279,31 @@ Test(settings, odd_bytes_in_a_file_are_faults_not_crashes)
     free(text);
 }
 
+Test(settings, any_bytes_in_a_file_either_load_or_are_faults)
+{
+    static const char *const pieces[] = {
+        "[shop]", "[",  "]",    "tills",    "=",      "3",  "\n",     "\r\n", "#",     "\"",   " ",
+        "motto",  "\t", "\xff", "till_key", "file:/", "\1", "change", "1.5",  "cache", "4 KiB"};
+    char text[512];
+
+    srand(5);
+    for (unsigned round = 0; round < 3000; round++) {
+        struct error found = {0};
+
+        text[0] = '\0';
+        for (int i = rand() % 40; i > 0; i--)
+            strcat(text, pieces[(size_t)rand() % (sizeof pieces / sizeof *pieces)]);
+        sources.files[0] = file("any", text);
+        sources.file_count = 1;
+        if (settings_load(&sources, sections, &loaded, &found) == OUTCOME_DONE) {
+            settings_free(loaded);
+            loaded = NULL;
+        } else {
+            cr_assert_gt(found.fault_count, 0);
+        }
+    }
+}
+
 Test(settings, a_secret_comes_from_its_file_and_is_printed_nowhere)
 {
     const char *path = file("key", "open sesame\n");

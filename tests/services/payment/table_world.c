@@ -253,6 +253,15 @@ static void tell_events(struct slot *slot, const struct payment_effects *effects
     slot->limit_count -= effects->limits_back_one;
 }
 
+static unsigned captures(const struct payment *p)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < p->operation_count; i++)
+        count += p->operations[i].step == STEP_CAPTURE;
+    return count;
+}
+
 /* False: refused, or the process died before or after the commit. */
 static bool step(struct world *world, unsigned number, const struct payment_input *input,
                  uint64_t expiry_position)
@@ -260,6 +269,8 @@ static bool step(struct world *world, unsigned number, const struct payment_inpu
     struct slot *slot = &world->slots[number];
     struct payment_effects effects;
     struct error err = {0};
+    bool giving_up = slot->live->giving_up != REASON_NONE;
+    unsigned captures_before = captures(slot->live);
 
     if (payment_step(slot->live, input, &payment_policy_default, loop_now_ns(world->loop), &effects,
                      &err) != OUTCOME_DONE)
@@ -273,6 +284,8 @@ static bool step(struct world *world, unsigned number, const struct payment_inpu
     if (expiry_position > world->expiry_position) world->expiry_position = expiry_position;
     tell_events(slot, &effects);
     world->alerts += effects.alert;
+    if (giving_up && captures(slot->live) != captures_before)
+        table_fail(world, "payment %u: a capture was sent while it was given up", number);
     world->statuses_seen |= 1U << slot->live->status;
     if (fault(world, 2)) {
         crash(world);

@@ -1,0 +1,59 @@
+/*
+ * What the files of the embedded bus share: bus_embedded.c (publishing, tidying, opening and
+ * closing), bus_readers.c (who reads, and from where), over bus_log.c (the disk) and bus_recent.c
+ * (the newest records in memory).
+ */
+#ifndef ADAPTERS_BUS_BUS_EMBEDDED_H
+#define ADAPTERS_BUS_BUS_EMBEDDED_H
+
+#include "bus/bus.h"
+#include "bus/bus_log.h"
+#include "bus/bus_recent.h"
+
+struct batch;
+struct reader;
+struct embedded;
+
+/* The one task of a bus. A posted task can't be taken back, so it outlives a bus that was closed.
+ */
+struct wake {
+    struct loop_task task;
+    bool posted;
+    struct embedded *bus; /* NULL: closed */
+};
+
+struct embedded {
+    struct bus bus;
+    struct loop *loop;
+    struct bus_log *log;
+    struct recents *recents;
+    struct wake *wake;
+
+    struct bus_record *first, **last; /* published, not yet committed */
+
+    struct reader *readers;
+    bool delivering;
+    struct batch *batch; /* what the reader at hand gets */
+
+    uint64_t tidy_ns; /* now, as told; 0 = nothing to tidy */
+    unsigned tidy_topic, tidy_partition;
+};
+
+/* Has the task run soon. */
+void embedded_wake(struct embedded *bus);
+
+extern const struct bus_ops bus_embedded;
+
+/* --- bus_readers.c: the functions of bus_ops by their names, and --- */
+
+enum outcome readers_join(struct bus *bus, struct bus_reader *reader, struct error *err);
+void readers_ready(struct bus *bus, struct bus_reader *reader);
+void readers_leave(struct bus *bus, struct bus_reader *reader);
+enum outcome readers_seek(struct bus *bus, struct bus_reader *reader, const struct topic *topic,
+                          unsigned partition, uint64_t position, struct error *err);
+uint64_t readers_lag(struct bus *bus, const struct bus_reader *reader);
+/* Gives each reader that is ready its next records. True if any has more behind them. */
+bool readers_deliver(struct embedded *bus);
+void readers_free(struct embedded *bus);
+
+#endif

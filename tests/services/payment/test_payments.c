@@ -1,0 +1,229 @@
+/* Payments by HTTP, alone: accounts are made in the ledger and told of by their events. */
+#include "support/platform.h"
+
+#include "bus/events.h"
+#include "ledger/ids.h"
+#include "service.h"
+#include "wire/buffer.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct service *const services[] = {&payment_service, NULL};
+static const char *const sets[] = {"payment.fraud_policy=allow", "payment.fraud_timeout_ms=50",
+                                   NULL};
+static const struct books books = {"main", false};
+static struct platform *platform;
+
+#define ALICE "a1000000-0000-8000-8000-000000000001"
+#define BOB   "a1000000-0000-8000-8000-000000000002"
+#define SHOP  "a1000000-0000-8000-8000-000000000003"
+
+static void execute(mp_request *request)
+{
+    mp_ledger *ledger = process_ledger(platform_process(platform));
+
+    cr_assert_eq(mp_execute(ledger, request), MP_OK);
+}
+
+static void published(struct bus_record *record, enum outcome outcome, const struct error *err)
+{
+    cr_assert_eq(outcome, OUTCOME_DONE, "%s", err != NULL ? err->message : "");
+    event_release(record->event);
+    free((void *)record->value);
+    free(record);
+}
+
+/* Tells of an account as the account service does. */
+static void tell_of(const char *id)
+{
+    struct account_created_event data = {.ledger = ledger_number(&books, "EUR", 0),
+                                         .status = ACCOUNT_STATUS_ACTIVE,
+                                         .currency = {"EUR"}};
+    struct envelope envelope = {.major = 1, .time_ns = 1, .tenant = "main", .entity_version = 1};
+    struct bus_record *record = need_memory(sizeof *record);
+    struct bus *bus = process_bus(platform_process(platform));
+    struct buffer text = {0};
+    static uint64_t sequence;
+
+    cr_assert(uuid_read(id, &data.account.uuid));
+    envelope.id = envelope.subject = data.account.uuid;
+    strcpy(envelope.type, "account.created");
+    strcpy(envelope.source, "/account/0/test");
+    sequence++;
+    envelope_print_head(envelope.source, sequence, 0, &text);
+    envelope_print_body(&envelope, EVENT_TYPE(account_created), &data, &text);
+    *record = (struct bus_record){
+        .topic = topic_find("micropay.account"),
+        .key = data.account.uuid,
+        .value = text.bytes,
+        .length = text.length,
+        .done = published,
+    };
+    record->partition = topic_partition(record->topic, record->key);
+    bus->ops->publish(bus, record);
+    platform_run(platform);
+}
+
+static void make_wallet(const char *id)
+{
+    struct account_id account;
+    mp_result result;
+    mp_account wallet = {.ledger = ledger_number(&books, "EUR", 0),
+                         .code = ACCOUNT_CODE_WALLET,
+                         .flags = MP_ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS};
+    mp_request request = {
+        .operation = MP_CREATE_ACCOUNTS, .count = 1, .events = &wallet, .results = &result};
+
+    cr_assert(uuid_read(id, &account.uuid));
+    wallet.id = id_of_uuid(account.uuid);
+    execute(&request);
+    cr_assert_eq(result.result, MP_CREATED);
+    tell_of(id);
+}
+
+static void set_up(void)
+{
+    struct platform_options options = {.services = services, .sets = sets, .seed = 1};
+    struct chain chain;
+    mp_result results[CHAIN_MAX];
+
+    platform = platform_make(&options);
+    chain_of_books(&books, "EUR", ledger_number(&books, "EUR", 0), &chain);
+    execute(&(mp_request){.operation = MP_CREATE_ACCOUNTS,
+                          .count = chain.count,
+                          .events = chain.events.accounts,
+                          .results = results});
+    make_wallet(ALICE);
+    make_wallet(BOB);
+    make_wallet(SHOP);
+}
+
+static void tear_down(void) { platform_free(platform); }
+
+static struct platform_reply *post(const char *target, const char *key, const char *body)
+{
+    return platform_call(
+        platform,
+        &(struct platform_request){
+            .service = "payment", .method = "POST", .target = target, .key = key, .body = body});
+}
+
+static void expect(const struct platform_reply *reply, unsigned status, const char *path,
+                   const char *value)
+{
+    cr_assert_eq(reply->status, status, "%u instead of %u: %s", reply->status, status,
+                 reply->body != NULL ? reply->body : "");
+    cr_assert_str_eq(reply_text(reply, path), value, "%s: %s", path, reply->body);
+}
+
+static void expect_balance(const char *id, int64_t available)
+{
+    struct uuid uuid;
+    mp_balance balance;
+
+    cr_assert(uuid_read(id, &uuid));
+    cr_assert_eq(
+        mp_read_balance(process_ledger(platform_process(platform)), id_of_uuid(uuid), &balance),
+        MP_OK);
+    cr_assert_eq((int64_t)(balance.credits_posted - balance.debits_posted - balance.debits_pending),
+                 available);
+}
+
+static void deposit(const char *wallet, const char *amount)
+{
+    char target[80], body[80];
+
+    snprintf(target, sizeof target, "/api/v1/accounts/%s/deposits", wallet);
+    snprintf(body, sizeof body, "{\"amount\":\"%s\",\"currency\":\"EUR\"}", amount);
+    expect(post(target, wallet, body), 201, "status", "completed");
+}
+
+#define PAY(payer, payee, amount, more)                                                            \
+    "{\"payer\":\"" payer "\",\"payee\":\"" payee "\",\"amount\":\"" amount                        \
+    "\",\"currency\":\"EUR\"" more "}"
+
+Test(payments, a_payment_moves_money_once_however_often_it_is_sent, .init = set_up,
+     .fini = tear_down)
+{
+    struct platform_reply *reply;
+    char id[40];
+
+    deposit(ALICE, "100.00");
+    expect_balance(ALICE, 10000);
+    reply = post("/api/v1/payments", "k1", PAY(ALICE, BOB, "12.50", ""));
+    expect(reply, 201, "status", "completed");
+    cr_assert_str_eq(reply->replayed, "");
+    snprintf(id, sizeof id, "%s", reply_text(reply, "id"));
+    expect_balance(ALICE, 8750);
+    expect_balance(BOB, 1250);
+    reply = post("/api/v1/payments", "k1", PAY(ALICE, BOB, "12.5", ""));
+    expect(reply, 201, "id", id);
+    cr_assert_str_eq(reply->replayed, "true");
+    expect_balance(BOB, 1250);
+    expect(post("/api/v1/payments", "k1", PAY(ALICE, BOB, "13.50", "")), 422, "type",
+           "https://micropay.dev/problems/key-reused");
+    platform_crash(platform);
+    expect(post("/api/v1/payments", "k1", PAY(ALICE, BOB, "12.50", "")), 201, "id", id);
+    expect_balance(BOB, 1250);
+}
+
+Test(payments, one_that_the_payer_cannot_afford_fails_and_holds_nothing, .init = set_up,
+     .fini = tear_down)
+{
+    struct platform_reply *reply;
+
+    deposit(ALICE, "10.00");
+    reply = post("/api/v1/payments", "k1", PAY(ALICE, BOB, "12.50", ""));
+    expect(reply, 422, "type", "https://micropay.dev/problems/insufficient-funds");
+    cr_assert_str_eq(reply_text(reply, "payment.status"), "failed");
+    expect_balance(ALICE, 1000);
+}
+
+Test(payments, a_hotel_holds_captures_twice_increases_and_refunds, .init = set_up,
+     .fini = tear_down)
+{
+    struct platform_reply *reply;
+    char target[100], id[40];
+
+    deposit(ALICE, "200.00");
+    reply = post("/api/v1/payments", "k1", PAY(ALICE, SHOP, "80.00", ",\"capture\":\"manual\""));
+    expect(reply, 201, "status", "requires_capture");
+    snprintf(id, sizeof id, "%s", reply_text(reply, "id"));
+    expect_balance(ALICE, 12000);
+    snprintf(target, sizeof target, "/api/v1/payments/%s/captures", id);
+    expect(post(target, "c1", "{\"amount\":\"30.00\"}"), 201, "status", "partially_captured");
+    expect_balance(SHOP, 3000);
+    snprintf(target, sizeof target, "/api/v1/payments/%s/increments", id);
+    expect(post(target, "i1", "{\"amount\":\"20.00\"}"), 201, "amount", "100.00");
+    expect_balance(ALICE, 10000);
+    snprintf(target, sizeof target, "/api/v1/payments/%s/captures", id);
+    expect(post(target, "c2", "{\"amount\":\"70.01\"}"), 422, "left", "70.00");
+    expect(post(target, "c3", "{\"amount\":\"70.00\"}"), 201, "status", "completed");
+    reply = post(target, "c1", "{\"amount\":\"30.00\"}");
+    expect(reply, 201, "amount_captured", "100.00");
+    cr_assert_str_eq(reply->replayed, "true");
+    snprintf(target, sizeof target, "/api/v1/payments/%s/refunds", id);
+    expect(post(target, "r1", "{\"amount\":\"25.00\"}"), 201, "status", "partially_refunded");
+    expect_balance(ALICE, 12500);
+    expect_balance(SHOP, 7500);
+    expect(post(target, "r2", "{\"amount\":\"75.01\"}"), 422, "left", "75.00");
+    expect(post(target, "r3", "{}"), 201, "status", "refunded");
+    expect_balance(ALICE, 20000);
+}
+
+Test(payments, every_fault_of_a_request_is_listed, .init = set_up, .fini = tear_down)
+{
+    struct platform_reply *reply =
+        post("/api/v1/payments", "k1",
+             "{\"payer\":\"" ALICE "\",\"payee\":\"x\",\"amount\":\"1.234\",\"colour\":\"red\"}");
+
+    expect(reply, 400, "type", "https://micropay.dev/problems/invalid-request");
+    cr_assert_eq(cJSON_GetArraySize(cJSON_GetObjectItem(reply->json, "errors")), 3, "%s",
+                 reply->body);
+    reply = post("/api/v1/payments", NULL, PAY(ALICE, BOB, "1.00", ""));
+    expect(reply, 400, "type", "https://micropay.dev/problems/idempotency-key-missing");
+    reply = post("/api/v1/payments", "k2", PAY(ALICE, BOB, "1.234", ""));
+    expect(reply, 400, "errors.0.field", "/amount");
+}
