@@ -48,22 +48,16 @@ static uint64_t state_ns(const struct http_server *server, enum connection_state
     }
 }
 
-/* The timer is set for the end of some state and then looks what is due: moving it along with every
- * change would cost more than looking in vain now and then. */
-static void set_sweep(struct http_server *server)
+/* Sees to it that the timer fires when a state that began at `since_ns` has lasted too long. It
+ * isn't moved along with every change: looking in vain now and then is cheaper. */
+static void expect_end(struct http_server *server, enum connection_state state, uint64_t since_ns)
 {
-    uint64_t now_ns = loop_elapsed_ns(server->loop), least_ns = UINT64_MAX;
+    uint64_t limit_ns = state_ns(server, state), due_ns = since_ns + limit_ns, now_ns;
 
-    for (unsigned state = 0; state < CONNECTION_STATES; state++) {
-        const struct connection *first = server->lists[state].first;
-        uint64_t limit_ns = state_ns(server, (enum connection_state)state), left_ns;
-
-        if (first == NULL || limit_ns == 0) continue;
-        left_ns = first->since_ns + limit_ns > now_ns ? first->since_ns + limit_ns - now_ns : 0;
-        if (left_ns < least_ns) least_ns = left_ns;
-    }
-    server->sweep_is_set = least_ns != UINT64_MAX;
-    if (server->sweep_is_set) loop_timer_set(server->loop, &server->sweep, least_ns);
+    if (limit_ns == 0 || (server->sweep_ns != 0 && server->sweep_ns <= due_ns)) return;
+    now_ns = loop_elapsed_ns(server->loop);
+    server->sweep_ns = due_ns;
+    loop_timer_set(server->loop, &server->sweep, due_ns > now_ns ? due_ns - now_ns : 0);
 }
 
 void connection_enter(struct connection *connection, enum connection_state state)
@@ -74,7 +68,7 @@ void connection_enter(struct connection *connection, enum connection_state state
     connection->state = state;
     connection->since_ns = loop_elapsed_ns(server->loop);
     list_add(connection);
-    if (!server->sweep_is_set && state != CONNECTION_HANDLING) set_sweep(server);
+    expect_end(server, state, connection->since_ns);
 }
 
 void connection_sweep(void *context)
@@ -82,17 +76,18 @@ void connection_sweep(void *context)
     struct http_server *server = context;
     uint64_t now_ns = loop_elapsed_ns(server->loop);
 
-    server->sweep_is_set = true; /* nobody else sets it meanwhile */
-    for (unsigned state = 0; state < CONNECTION_STATES; state++) {
-        uint64_t limit_ns = state_ns(server, (enum connection_state)state);
+    server->sweep_ns = 0;
+    for (unsigned i = 0; i < CONNECTION_STATES; i++) {
+        enum connection_state state = (enum connection_state)i;
+        uint64_t limit_ns = state_ns(server, state);
         struct connection *first;
 
         if (limit_ns == 0) continue;
         while ((first = server->lists[state].first) != NULL &&
                first->since_ns + limit_ns <= now_ns && first->library != NULL)
             connection_drop(first);
+        if (first != NULL) expect_end(server, state, first->since_ns);
     }
-    set_sweep(server);
 }
 
 /* --- what comes in and goes out --- */

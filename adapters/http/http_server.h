@@ -55,7 +55,8 @@ struct http_server {
     struct evconnlistener *listener;
     struct loop_timer sweep; /* ends what has lasted too long */
     struct loop_timer again; /* listens again */
-    bool sweep_is_set, paused, draining;
+    uint64_t sweep_ns;       /* when it fires; 0 = not set */
+    bool paused, draining;
     struct connection_list lists[CONNECTION_STATES];
     unsigned connection_count;
     struct connection **by_descriptor;

@@ -168,6 +168,17 @@ enum outcome outbox_write(struct outbox *outbox, struct turn *turn, struct error
     return OUTCOME_DONE;
 }
 
+/* What the turn wrote holds. */
+static void hold(struct outbox *outbox)
+{
+    for (unsigned i = 0; i < outbox->step_count; i++)
+        outbox->lanes[outbox->steps[i].lane].deleted = outbox->steps[i].number;
+    for (unsigned i = 0; i < OUTBOX_LANES; i++) outbox->lanes[i].newest = outbox->newest[i];
+    if (!outbox->redraws) return;
+    outbox->redraw = false;
+    outbox->open = true;
+}
+
 void outbox_end(struct outbox *outbox, bool committed)
 {
     struct outbox_row *row = outbox->written;
@@ -184,12 +195,7 @@ void outbox_end(struct outbox *outbox, bool committed)
             outbox_row_free(row);
         row = next;
     }
-    if (!committed) return;
-    for (unsigned i = 0; i < outbox->step_count; i++)
-        outbox->lanes[outbox->steps[i].lane].deleted = outbox->steps[i].number;
-    for (unsigned i = 0; i < OUTBOX_LANES; i++) outbox->lanes[i].newest = outbox->newest[i];
-    if (outbox->redraws) outbox->redraw = false;
-    if (outbox->redraws) outbox->open = true;
+    if (committed) hold(outbox);
     relay_send_all(outbox);
 }
 

@@ -127,8 +127,8 @@ struct outbox {
     bool redraw;   /* the incarnation is new and not yet stored */
     size_t memory; /* bytes of rows in memory */
     unsigned at_bus;
-    struct work deleting, redrawing, reading;
-    bool deleting_waits, reading_waits;
+    struct work reading;
+    bool reading_waits;
     struct loop_timer retry; /* sends again what the bus gave back */
     bool retry_waits;
     unsigned failures;                       /* of the bus, in a row */

@@ -119,8 +119,7 @@ static void finish(struct outbox_check *check)
     loop_random(outbox->turns->loop, outbox->incarnation, sizeof outbox->incarnation);
     relay_renumber(outbox);
     outbox->redraw = true; /* opens when it is stored */
-    outbox->redrawing = (struct work){.persist = true};
-    turns_add(outbox->turns, &outbox->redrawing);
+    turns_want(outbox->turns);
 }
 
 static void on_task(void *context)

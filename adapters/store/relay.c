@@ -154,8 +154,7 @@ static void send_lane(struct lane *lane)
 
 void relay_send_all(struct outbox *outbox)
 {
-    if (!outbox->open) return;
-    for (unsigned i = 0; i < OUTBOX_LANES; i++) send_lane(&outbox->lanes[i]);
+    for (unsigned i = 0; i < OUTBOX_LANES && outbox->open; i++) send_lane(&outbox->lanes[i]);
     look_around(outbox);
 }
 
@@ -260,15 +259,6 @@ void relay_free(struct outbox *outbox)
     }
 }
 
-static void deleting_done(struct work *work, enum outcome outcome, const struct error *err)
-{
-    struct outbox *outbox = (struct outbox *)((char *)work - offsetof(struct outbox, deleting));
-
-    (void)err;
-    outbox->deleting_waits = false;
-    if (outcome == OUTCOME_DONE) look_around(outbox);
-}
-
 /* After anything has changed: asks for a turn that deletes, for another attempt, for the end. */
 static void look_around(struct outbox *outbox)
 {
@@ -280,11 +270,7 @@ static void look_around(struct outbox *outbox)
         ahead |= lane->confirmed > lane->deleted;
         failed |= lane->failed && lane->at_bus == 0;
     }
-    if (ahead && !outbox->deleting_waits) {
-        outbox->deleting_waits = true;
-        outbox->deleting = (struct work){.done = deleting_done, .persist = true, .lazy = true};
-        turns_add(outbox->turns, &outbox->deleting);
-    }
+    if (ahead || outbox->redraw) turns_want(outbox->turns);
     if (failed && !outbox->retry_waits) {
         outbox->retry_waits = true;
         loop_timer_set(outbox->turns->loop, &outbox->retry,

@@ -63,7 +63,8 @@ static void count_out(struct turns *turns, const struct work *work)
 /* Sees to it that a turn comes. */
 static void schedule(struct turns *turns)
 {
-    if (turns->running || turns->backing_off || turns->waiting == 0) return;
+    if (turns->running || turns->backing_off) return;
+    if (turns->waiting == 0 && !turns->wanted) return;
     if (turns->urgent > 0 || turns->waiting >= TURN_MAX || turns->broken ||
         turns->on_drained != NULL) {
         loop_post(turns->loop, &turns->task);
@@ -88,6 +89,12 @@ void turns_add_first(struct turns *turns, struct work *work)
     work->internal_error = NULL;
     push_first(turns, work);
     count_in(turns, work);
+    schedule(turns);
+}
+
+void turns_want(struct turns *turns)
+{
+    turns->wanted = true;
     schedule(turns);
 }
 
@@ -222,6 +229,7 @@ static void start(struct turns *turns)
     unsigned room = turns->alone > 0 ? 1 : TURN_MAX;
 
     if (turns->alone > 0) turns->alone--;
+    turns->wanted = false;
     turn->now_ns = loop_now_ns(turns->loop);
     loop_random(turns->loop, turn->drawn, sizeof turn->drawn);
     for (turn->count = 0; turn->count < room && turns->first != NULL; turn->count++) {
@@ -275,7 +283,7 @@ static void prepare_again(struct turns *turns, enum outcome outcome, const struc
     turns->reload = true;
     switch (outcome) {
     case OUTCOME_REFUSED:
-        if (turns->turn.count == 1) break; /* it was this one */
+        if (turns->turn.count <= 1) break; /* it was this one */
         turns->alone = turns->turn.count;
         put_back(turns, true);
         break;
@@ -339,12 +347,15 @@ static void run(void *context)
         turns_release(turns);
         return;
     }
-    if (turns->backing_off || turns->waiting == 0) return;
+    if (turns->backing_off || (turns->waiting == 0 && !turns->wanted)) return;
     if (turns->lazy_wait) loop_timer_cancel(turns->loop, &turns->timer);
     turns->lazy_wait = false;
     turns->running = true;
     if (!turns->broken) run_turn(turns);
-    if (turns->broken) tell_all_waiting(turns, &turns->why);
+    if (turns->broken) {
+        tell_all_waiting(turns, &turns->why);
+        turns->wanted = false;
+    }
     turns->running = false;
     schedule(turns);
     look_drained(turns);

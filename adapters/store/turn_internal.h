@@ -47,6 +47,7 @@ struct turns {
     unsigned urgent;           /* those that aren't lazy */
     unsigned alone;            /* so many turns have one piece, to find the one that is refused */
     unsigned failures;         /* in a row */
+    bool wanted;               /* a turn, though no piece may wait */
     bool running, backing_off, lazy_wait, closed;
     bool reload; /* the last turn failed: what the parts hold in memory may not be so */
     bool broken;
@@ -66,6 +67,8 @@ struct turns {
 
 /* Tells the service's alert, on the loop's thread. */
 void turns_alert(struct turns *turns, const struct error *err);
+/* A turn is wanted within a tenth of a second, pieces or not: a part has something to write. */
+void turns_want(struct turns *turns);
 /* Adds a piece before all that wait. */
 void turns_add_first(struct turns *turns, struct work *work);
 /* After turns_close(): frees all, once the loop and the bus have nothing of it any more. */

@@ -297,7 +297,7 @@ static void expect_new_trace(const char *given)
     answer = ask("GET", "/health", headers, NULL);
     cr_assert_eq(strlen(answer->trace), 55, "%s", given);
     cr_assert_eq(strncmp(answer->trace, "00-", 3), 0);
-    cr_assert_neq(strncmp(answer->trace + 3, given + 3, 32), 0, "%s", given);
+    cr_assert(strlen(given) < 35 || memcmp(answer->trace + 3, given + 3, 32) != 0, "%s", given);
 }
 
 Test(dispatch, an_answer_belongs_to_the_callers_trace_or_to_a_new_one)

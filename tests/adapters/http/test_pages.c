@@ -234,7 +234,7 @@ static sqlite3_stmt *prepare(const struct page *page, const struct currency *cur
                  "%s: %s", sqlite3_errmsg(database), query.sql.bytes);
     for (unsigned i = 0; i < query.argument_count; i++) {
         const struct store_value *value = &query.arguments[i];
-        char name[8];
+        char name[16];
         int at;
 
         snprintf(name, sizeof name, "$%u", i + 1);

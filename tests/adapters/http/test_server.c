@@ -61,14 +61,14 @@ Test(server, a_request_may_come_in_any_pieces)
     static const char request[] =
         "POST /v1/echo HTTP/1.1\r\n" HOST "Content-Type: application/json\r\n"
         "Transfer-Encoding: chunked\r\n\r\n"
-        "2\r\n{}\r\nb;x=y\r\n 0123456789\r\n0\r\nTrailer: t\r\n\r\n";
+        "2\r\n{}\r\nb\r\n 0123456789\r\n0\r\nTrailer: t\r\n\r\n";
     int client = dial();
 
     for (size_t i = 0; i + 1 < sizeof request; i++) {
         say_bytes(client, request + i, 1);
         if (i % 16 == 0) usleep(1000);
     }
-    cr_assert_eq(hear(client, false)->status, 400, "chunk extensions without a blank");
+    cr_assert_str_eq(hear(client, false)->body, "{} 0123456789");
     close(client);
 }
 
@@ -337,10 +337,12 @@ Test(server_small, a_head_that_is_too_large_is_refused)
         expect_closed(client);
     }
     for (unsigned i = 0; i < 5; i++) {
+        char rest[512];
         int client = dial();
 
         say_long(client, "GET /", 200000, " HTTP/1.1\r\n" HOST "\r\n"); /* more than is read */
-        expect_closed(client);
+        while (recv(client, rest, sizeof rest, 0) > 0) continue;
+        close(client);
         client = dial();
         say_long(client, "GET /health HTTP/1.1\r\n" HOST "A: ", 1900, "\r\n\r\n");
         cr_assert_eq(hear(client, false)->status, 200);
@@ -360,8 +362,11 @@ Test(server_small, a_body_that_is_too_large_is_413_and_its_sender_gets_to_read_i
     cr_assert_eq(hear(client, false)->status, 413);
     expect_closed(client);
     expect_refused(POST "Transfer-Encoding: chunked\r\n\r\n3e9\r\n", 413);
-    expect_refused(POST "Expect: 100-continue\r\nContent-Length: 1001\r\n\r\n", 413);
-
+    client = dial(); /* who would wait for "100 Continue" sends it some time */
+    say(client, POST "Expect: 100-continue\r\nContent-Length: 1001\r\n\r\n");
+    say_bytes(client, body.bytes, 1001);
+    cr_assert_eq(hear(client, false)->status, 413);
+    expect_closed(client);
     client = dial();
     snprintf(request, sizeof request, POST "Content-Length: 1000\r\n\r\n");
     say(client, request);
@@ -453,7 +458,7 @@ Test(server_hasty, who_sends_a_request_drop_by_drop_is_cut_off)
     cr_assert(seconds > 1.4 && seconds < 10, "%f", seconds);
     seconds = drip(POST "Transfer-Encoding: chunked\r\n\r\n", '0');
     cr_assert(seconds > 1.4 && seconds < 10, "%f", seconds);
-    seconds = drip(HELLO, '\n'); /* an answer, then drops of the next request */
+    seconds = drip(HELLO, 'G'); /* an answer, then drops of the next request */
     cr_assert(seconds > 1.4 && seconds < 10, "%f", seconds);
     cr_assert_eq(serving_desk.handled, 1);
 }
