@@ -67,6 +67,7 @@ struct payments {
     unsigned listener;
     struct resend *resend;
     struct waiting *waiting;
+    struct reconcile *reconcile;
     struct rows rows; /* of the turn that runs */
     uint64_t expiry_position, expiry_position_stored;
     bool broken;   /* a stored chain can not be read */

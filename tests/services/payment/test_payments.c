@@ -430,3 +430,61 @@ Test(payments, a_crash_after_any_step_neither_loses_nor_doubles_a_payment)
         tear_down();
     }
 }
+
+/* --- reconciliation --- */
+
+Test(payments, a_reservation_that_belongs_to_no_payment_is_given_back, .init = set_up,
+     .fini = tear_down)
+{
+    struct uuid alice, bob;
+    mp_transfer stray = {.id = 4711,
+                         .amount = 2500,
+                         .ledger = ledger_number(&books, "EUR", 0),
+                         .code = TRANSFER_CODE_PAYMENT,
+                         .user_data_128 = 99,
+                         .flags = MP_TRANSFER_PENDING};
+    mp_result result;
+
+    deposit(ALICE, "100.00");
+    expect(post("/api/v1/payments", "k1", PAY(ALICE, BOB, "30.00", ",\"capture\":\"manual\"")), 201,
+           "status", "requires_capture");
+    cr_assert(uuid_read(ALICE, &alice) && uuid_read(BOB, &bob));
+    stray.debit_account_id = id_of_uuid(alice);
+    stray.credit_account_id = id_of_uuid(bob);
+    execute(&(mp_request){
+        .operation = MP_CREATE_TRANSFERS, .count = 1, .events = &stray, .results = &result});
+    cr_assert_eq(result.result, MP_CREATED);
+    expect_balance(ALICE, 4500);
+    for (unsigned minute = 0; minute < 14; minute++) platform_pass(platform, UINT64_C(60000000000));
+    expect_balance(ALICE, 4500);
+    for (unsigned minute = 0; minute < 5; minute++) platform_pass(platform, UINT64_C(60000000000));
+    expect_balance(ALICE, 7000); /* the payment's own hold stays */
+}
+
+Test(payments, simulate_forces_each_outcome_and_holds_nothing, .init = set_up, .fini = tear_down)
+{
+    static const struct {
+        const char *header, *type;
+    } cases[] = {
+        {"Simulate: insufficient-funds", "https://micropay.dev/problems/insufficient-funds"},
+        {"Simulate: fraud-deny", "https://micropay.dev/problems/fraud-denied"},
+        {"Simulate: step-timeout", "https://micropay.dev/problems/reserve-timeout"},
+        {"Simulate: payee-frozen", "https://micropay.dev/problems/account-frozen"},
+    };
+
+    deposit(ALICE, "100.00");
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct platform_reply *reply = platform_call(
+            platform, &(struct platform_request){.service = "payment",
+                                                 .method = "POST",
+                                                 .target = "/api/v1/payments",
+                                                 .key = cases[i].header + 10,
+                                                 .header = cases[i].header,
+                                                 .body = PAY(ALICE, BOB, "10.00", "")});
+
+        cr_assert_str_eq(reply_text(reply, "type"), cases[i].type, "%s: %s", cases[i].header,
+                         reply->body);
+        cr_assert_str_eq(reply_text(reply, "payment.status"), "failed");
+        expect_balance(ALICE, 10000);
+    }
+}
