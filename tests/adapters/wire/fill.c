@@ -46,9 +46,9 @@ static void fill_word(const struct record_field *field, unsigned seed, char *out
 
 static void fill_number(const struct record_field *field, unsigned seed, char *out)
 {
-    uint64_t number = field->kind == RECORD_COUNT_OF
-                          ? field->low + seed % (field->high - field->low + 1)
-                          : UINT64_C(1) << seed % 33;
+    uint64_t most = field->high - field->low, number = UINT64_C(1) << seed % 33;
+
+    if (field->kind == RECORD_COUNT_OF) number = field->low + (seed <= most ? seed : most);
 
     put(out, &number, sizeof number);
 }
