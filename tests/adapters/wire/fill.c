@@ -31,9 +31,9 @@ static void fill_list(const struct record_field *field, unsigned seed, char *out
 
 static void fill_word(const struct record_field *field, unsigned seed, char *out)
 {
-    unsigned count = 0, index;
+    unsigned count = 1, index;
 
-    if (field->choices == NULL) return;
+    if (field->choices == NULL || field->choices[0] == NULL) return;
     while (field->choices[count] != NULL) count++;
     index = seed % count;
     if (field->kind == RECORD_WORD) {
