@@ -1,6 +1,7 @@
 /* The life of a program of services. */
 #include "runtime/run.h"
 
+#include "observe/exchange.h"
 #include "observe/log.h"
 #include "observe/trace.h"
 #include "runtime/common.h"
@@ -216,6 +217,7 @@ static enum outcome open_process(struct run *run, struct error *err)
         .ask_context = run,
         .authenticate = keys_authenticate,
         .authenticate_context = run->keys,
+        .observe = observe_exchange,
     };
 
     return process_open(&config, &run->process, err);
@@ -227,6 +229,8 @@ static bool check_ready(void *context, struct error *err)
 
     return process_ready(desk->run->process, desk->service->name, err);
 }
+
+static void set_metrics(void *context) { process_metrics(((struct run *)context)->process); }
 
 static enum outcome open_desk(struct run *run, const struct service *service, struct error *err)
 {
@@ -247,6 +251,7 @@ static enum outcome open_desk(struct run *run, const struct service *service, st
     desk->service = service;
     desk->health = health_make(service->name);
     health_add(desk->health, "service", check_ready, desk);
+    health_on_metrics(desk->health, set_metrics, run);
     http_router_add(router, health_routes, desk->health);
     outcome =
         http_server_open(run->loop, run->common->listen, port, &limits, router, &desk->server, err);

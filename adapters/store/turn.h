@@ -36,7 +36,8 @@ struct work {
     void (*done)(struct work *work, enum outcome outcome, const struct error *err);
     bool persist; /* what must not be lost (results, events): tried again with back-off for ever */
     bool lazy;    /* waits up to 100 ms for another piece to share its commit */
-    struct work *next; /* the queue's own */
+    struct work *next; /* the queue's own, as the rest */
+    uint64_t internal_added_ns;
     enum outcome internal_outcome;
     struct error *internal_error;
 };
@@ -157,5 +158,7 @@ struct turns_state {
     bool broken;
 };
 void turns_state(struct turns *turns, struct turns_state *out);
+/* Sets the metrics that say this, by the service's name. */
+void turns_metrics(struct turns *turns, const char *service);
 
 #endif

@@ -1,6 +1,7 @@
 /* The payments of a turn: loaded once, changed by payment_step() alone, written once. */
 #include "payments.h"
 
+#include "observe/trace.h"
 #include "wire/buffer.h"
 
 #include <stdlib.h>
@@ -173,6 +174,16 @@ static void forget(struct rows *rows)
     memset(rows->slots, 0, rows->room * sizeof(struct row *));
 }
 
+/* A payment that a caller may have waited for has come to rest. */
+static void note_duration(const struct payments *service, const struct row *row)
+{
+    uint64_t now_ns = loop_now_ns(service->context->loop);
+
+    if (!trace_is_on || !row->waited || waits(row->payment)) return;
+    if (now_ns > row->payment->created_ns)
+        span_took(SPAN_payment, now_ns - row->payment->created_ns);
+}
+
 void rows_end(void *context, struct turn *turn, bool committed)
 {
     struct payments *service = context;
@@ -184,6 +195,7 @@ void rows_end(void *context, struct turn *turn, bool committed)
         send_row(service, row);
         service->open += waits(row->payment);
         service->open -= row->waited;
+        note_duration(service, row);
         payment_tell(service, row->payment);
     }
     forget(&service->rows);

@@ -2,6 +2,7 @@
 #include "service.h"
 #include "payments.h"
 
+#include "observe/metrics.h"
 #include "wire/buffer.h"
 
 #include <stdlib.h>
@@ -118,6 +119,15 @@ static void drain(void *context, void (*done)(void *context), void *done_context
     turns_drain(service->turns, done, done_context);
 }
 
+static void set_metrics(void *context)
+{
+    const struct payments *service = context;
+
+    turns_metrics(service->turns, "payment");
+    metric_set(METRIC_saga_open, (double)service->open);
+    metric_set(METRIC_operations_unanswered, resend_count(service->resend));
+}
+
 const struct service payment_service = {
     .name = "payment",
     .port = 8083,
@@ -129,4 +139,5 @@ const struct service payment_service = {
     .ready = ready,
     .drain = drain,
     .stop = stop,
+    .metrics = set_metrics,
 };
