@@ -231,14 +231,7 @@ void process_metrics(struct process *process)
     metric_set(METRIC_ledger_stopped, !process->port->ops->running(process->port));
     for (unsigned i = 0; i < process->count; i++) {
         const struct hosted *hosted = &process->hosted[i];
-        const struct store *store = hosted->context.store;
-        uint16_t word = metric_word(LABEL_service, hosted->service->name);
 
-        if (store != NULL) {
-            metric_total(METRIC_store_commits_total, store->commits, .service = word);
-            metric_total(METRIC_store_rows_written_total, store->rows_written, .service = word);
-            metric_total(METRIC_store_statements_total, store->statements, .service = word);
-        }
         if (hosted->service->metrics != NULL && hosted->state != NULL)
             hosted->service->metrics(hosted->state);
     }

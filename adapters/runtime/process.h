@@ -47,7 +47,7 @@ struct store *process_store(struct process *process, const char *service);
 mp_ledger *process_ledger(struct process *process);
 struct ledger_port *process_port(struct process *process);
 struct bus *process_bus(struct process *process);
-/* Sets the metrics of databases, bus and services. */
+/* Sets the metrics of the bus, the ledger and the services. */
 void process_metrics(struct process *process);
 /* Takes no more work; `done` once all services have nothing under way. */
 void process_drain(struct process *process, void (*done)(void *context), void *context);

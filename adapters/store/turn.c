@@ -9,7 +9,6 @@
  */
 #include "store/turn_internal.h"
 
-#include "observe/metrics.h"
 #include "observe/trace.h"
 
 #include <stdlib.h>
@@ -383,10 +382,6 @@ static void run(void *context)
 {
     struct turns *turns = context;
 
-    if (turns->closed) {
-        turns_release(turns);
-        return;
-    }
     if (turns->backing_off || (turns->waiting == 0 && !turns->wanted)) return;
     if (turns->lazy_wait) loop_timer_cancel(turns->loop, &turns->timer);
     turns->lazy_wait = false;
@@ -426,10 +421,6 @@ static void on_drained(void *context)
     struct turns *turns = context;
     void (*done)(void *context) = turns->on_drained;
 
-    if (turns->closed) {
-        turns_release(turns);
-        return;
-    }
     if (done == NULL || !drained(turns)) return;
     turns->on_drained = NULL;
     done(turns->drain_context);
@@ -456,12 +447,14 @@ void turns_close(struct turns *turns)
     error_set(&err, REASON_NOT_READY, "could not begin: the service has stopped");
     while (turns->waiting > 0) tell_all_waiting(turns, &err);
     turns->closed = true;
+    loop_task_cancel(turns->loop, &turns->task);
+    loop_task_cancel(turns->loop, &turns->drained);
     turns_release(turns);
 }
 
 void turns_release(struct turns *turns)
 {
-    if (turns->task.waiting || turns->drained.waiting || outbox_busy(turns->outbox)) return;
+    if (outbox_busy(turns->outbox)) return; /* the bus still has records: it answers them first */
     inboxes_free(turns->inboxes);
     parked_free(turns->parked);
     timers_free(turns->timers);
@@ -537,23 +530,4 @@ void turns_state(struct turns *turns, struct turns_state *out)
     outbox_state(turns->outbox, out);
     parked_state(turns->parked, out);
     inboxes_state(turns->inboxes, out);
-}
-
-void turns_metrics(struct turns *turns, const char *service)
-{
-    uint16_t word = metric_word(LABEL_service, service);
-    uint64_t now_ns = loop_now_ns(turns->loop), oldest_ns;
-    struct turns_state state;
-
-    turns_state(turns, &state);
-    oldest_ns = state.outbox_oldest_ns;
-    metric_set(METRIC_consumer_lag, (double)state.lag, .service = word);
-    metric_set(METRIC_dlq_depth, state.parked, .service = word);
-    metric_set(METRIC_outbox_rows, (double)state.outbox_rows, .service = word);
-    metric_set(METRIC_outbox_oldest_seconds,
-               oldest_ns > 0 && oldest_ns < now_ns ? (double)(now_ns - oldest_ns) / 1e9 : 0,
-               .service = word);
-    metric_set(METRIC_turns_waiting, state.waiting, .service = word);
-    metric_total(METRIC_turns_total, state.turns, .service = word);
-    metric_total(METRIC_turn_pieces_total, state.pieces, .service = word);
 }

@@ -158,7 +158,5 @@ struct turns_state {
     bool broken;
 };
 void turns_state(struct turns *turns, struct turns_state *out);
-/* Sets the metrics that say this, by the service's name. */
-void turns_metrics(struct turns *turns, const char *service);
 
 #endif

@@ -3,6 +3,7 @@
 #include "payments.h"
 
 #include "observe/metrics.h"
+#include "store/turn_metrics.h"
 #include "wire/buffer.h"
 
 #include <stdlib.h>
@@ -123,7 +124,8 @@ static void set_metrics(void *context)
 {
     const struct payments *service = context;
 
-    turns_metrics(service->turns, "payment");
+    turns_metrics(service->turns, service->context->store, "payment",
+                  loop_now_ns(service->context->loop));
     metric_set(METRIC_saga_open, (double)service->open);
     metric_set(METRIC_operations_unanswered, resend_count(service->resend));
 }
