@@ -1,6 +1,7 @@
 /* Every service that there is, in the order of their start. */
 #include "services.h"
 
+#include "account/service.h"
 #include "payment/service.h"
 
-const struct service *const services_all[] = {&payment_service, NULL};
+const struct service *const services_all[] = {&account_service, &payment_service, NULL};

@@ -198,24 +198,14 @@ static void tidy(struct bus *base, uint64_t now_ns)
 
 static void run(void *context)
 {
-    struct wake *wake = context;
-    struct embedded *bus = wake->bus;
+    struct embedded *bus = context;
 
-    wake->posted = false;
-    if (bus == NULL) {
-        free(wake);
-        return;
-    }
     if (bus->first != NULL) commit_some(bus);
     if (bus->tidy_ns != 0) tidy_some(bus);
     if (readers_deliver(bus) || bus->first != NULL || bus->tidy_ns != 0) embedded_wake(bus);
 }
 
-void embedded_wake(struct embedded *bus)
-{
-    bus->wake->posted = true;
-    loop_post(bus->loop, &bus->wake->task);
-}
+void embedded_wake(struct embedded *bus) { loop_post(bus->loop, &bus->task); }
 
 /* --- opening and closing --- */
 
@@ -240,9 +230,7 @@ static enum outcome open_embedded(const struct bus_config *config, struct loop *
     bus->log = log;
     bus->recents = recents_make();
     bus->last = &bus->first;
-    bus->wake = need_memory(sizeof *bus->wake);
-    bus->wake->bus = bus;
-    bus->wake->task = (struct loop_task){.run = run, .context = bus->wake};
+    bus->task = (struct loop_task){.run = run, .context = bus};
     *out = &bus->bus;
     return OUTCOME_DONE;
 }
@@ -256,8 +244,7 @@ static void close_embedded(struct bus *base)
     while (bus->first != NULL) commit_some(bus);
     recents_free(bus->recents);
     bus_log_close(bus->log);
-    bus->wake->bus = NULL;
-    if (!bus->wake->posted) free(bus->wake);
+    loop_task_cancel(bus->loop, &bus->task);
     free(bus);
 }
 

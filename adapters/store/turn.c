@@ -343,10 +343,6 @@ static void run(void *context)
 {
     struct turns *turns = context;
 
-    if (turns->closed) {
-        turns_release(turns);
-        return;
-    }
     if (turns->backing_off || (turns->waiting == 0 && !turns->wanted)) return;
     if (turns->lazy_wait) loop_timer_cancel(turns->loop, &turns->timer);
     turns->lazy_wait = false;
@@ -386,10 +382,6 @@ static void on_drained(void *context)
     struct turns *turns = context;
     void (*done)(void *context) = turns->on_drained;
 
-    if (turns->closed) {
-        turns_release(turns);
-        return;
-    }
     if (done == NULL || !drained(turns)) return;
     turns->on_drained = NULL;
     done(turns->drain_context);
@@ -416,12 +408,14 @@ void turns_close(struct turns *turns)
     error_set(&err, REASON_NOT_READY, "could not begin: the service has stopped");
     while (turns->waiting > 0) tell_all_waiting(turns, &err);
     turns->closed = true;
+    loop_task_cancel(turns->loop, &turns->task);
+    loop_task_cancel(turns->loop, &turns->drained);
     turns_release(turns);
 }
 
 void turns_release(struct turns *turns)
 {
-    if (turns->task.waiting || turns->drained.waiting || outbox_busy(turns->outbox)) return;
+    if (outbox_busy(turns->outbox)) return; /* the bus still has records: it answers them first */
     inboxes_free(turns->inboxes);
     parked_free(turns->parked);
     timers_free(turns->timers);

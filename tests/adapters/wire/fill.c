@@ -33,8 +33,9 @@ static void fill_word(const struct record_field *field, unsigned seed, char *out
 {
     unsigned count = 0, index;
 
-    while (field->choices != NULL && field->choices[count] != NULL) count++;
-    index = count > 0 ? seed % count : 0;
+    if (field->choices == NULL) return;
+    while (field->choices[count] != NULL) count++;
+    index = seed % count;
     if (field->kind == RECORD_WORD) {
         put(out, &field->choices[index], sizeof(char *));
     } else {
