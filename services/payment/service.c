@@ -130,4 +130,5 @@ const struct service payment_service = {
     .ready = ready,
     .drain = drain,
     .stop = stop,
+    .metrics = measure_service,
 };
