@@ -128,6 +128,7 @@ const struct service payment_service = {
     .settings = &payment_settings,
     .routes = payment_routes,
     .migrations = &payment_migrations,
+    .consumes = payment_consumes,
     .start = start,
     .ready = ready,
     .drain = drain,
