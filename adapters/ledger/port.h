@@ -66,6 +66,9 @@ struct ledger_answer {
 struct ledger_listener {
     /* Each answer once, and each expiry of a reservation whose code lies within the bounds. */
     void (*answered)(void *context, const struct ledger_answer *answer);
+    /* NULL, or called when the log may have become longer, whoever asked for it; only where
+     * somebody listens to expiries. */
+    void (*moved)(void *context);
     void *context;
     uint16_t code_min, code_max; /* 0, 0 = no expiries */
     uint64_t expiry_position;    /* only those from there on; 0 = all there ever were */

@@ -58,7 +58,7 @@ struct embedded {
     struct loop_task flush, look;
     struct loop_timer retry;
     struct loop_watch watch;
-    bool watching, stopped;
+    bool watching, stopped, moved;
 };
 
 static void flush(void *context);
@@ -439,9 +439,21 @@ static bool read_log(struct embedded *port)
     }
     for (unsigned i = 0; i < READ_MAX; i++) {
         if (mp_log_next(port->log, &record) != MP_OK) return false;
+        port->moved = true;
         if (record.kind == MP_RECORD_EXPIRY) hold_expiry(port, &record);
     }
     return true;
+}
+
+static void tell_moved(struct embedded *port)
+{
+    if (!port->moved) return;
+    port->moved = false;
+    for (unsigned i = 0; i < port->listener_count; i++) {
+        const struct ledger_listener *to = &port->listeners[i].listener;
+
+        if (to->moved != NULL) to->moved(to->context);
+    }
 }
 
 static uint64_t oldest_under_way(const struct embedded *port)
@@ -561,6 +573,7 @@ bool ledger_port_drive(struct ledger_port *base)
         }
     }
     worked |= tell_expiries(port, oldest, UINT64_MAX);
+    tell_moved(port);
     if (port->full != NULL) loop_post(port->loop, &port->flush);
     return worked;
 }
