@@ -85,7 +85,7 @@ static void begin(struct journal *journal)
 
 static enum outcome find_load(struct work *work, struct turn *turn, struct error *err)
 {
-    struct journal *journal = (struct journal *)((char *)work - offsetof(struct journal, work));
+    struct journal *journal = of(work);
 
     for (struct holder *holder = journal->wanted; holder != NULL; holder = holder->next)
         if (holder->state == HOLDER_UNKNOWN &&
@@ -98,7 +98,7 @@ static enum outcome find_load(struct work *work, struct turn *turn, struct error
 /* Wallets of which nothing was heard in time are remembered as nobody's. */
 static enum outcome give_up_apply(struct work *work, struct turn *turn, struct error *err)
 {
-    struct journal *journal = (struct journal *)((char *)work - offsetof(struct journal, work));
+    struct journal *journal = of(work);
 
     for (struct holder *holder = journal->wanted; holder != NULL; holder = holder->next) {
         struct known_account nobody = {.id = holder->account.id, .currency = currency_find("XXX")};
@@ -129,7 +129,7 @@ static bool take_found(struct journal *journal, bool gives_up)
 
 static void find_done(struct work *work, enum outcome outcome, const struct error *err)
 {
-    struct journal *journal = (struct journal *)((char *)work - offsetof(struct journal, work));
+    struct journal *journal = of(work);
     bool gives_up = work->apply != NULL;
 
     (void)err;
@@ -190,7 +190,7 @@ static void tell(struct journal *journal)
 
 static enum outcome store_apply(struct work *work, struct turn *turn, struct error *err)
 {
-    struct journal *journal = (struct journal *)((char *)work - offsetof(struct journal, work));
+    struct journal *journal = of(work);
     struct positions positions = {.journal = journal->position};
 
     journal_print_tails(journal, positions.tails, sizeof positions.tails);
@@ -199,7 +199,7 @@ static enum outcome store_apply(struct work *work, struct turn *turn, struct err
 
 static void store_done(struct work *work, enum outcome outcome, const struct error *err)
 {
-    struct journal *journal = (struct journal *)((char *)work - offsetof(struct journal, work));
+    struct journal *journal = of(work);
 
     (void)outcome; /* it persists; else the turns have stopped, and have said so */
     (void)err;
