@@ -3,6 +3,8 @@
 
 #include "account/service.h"
 #include "balance/service.h"
+#include "fraud_rules/service.h"
 #include "payment/service.h"
 
-const struct service *const services_all[] = {&account_service, &payment_service, &balance_service, NULL};
+const struct service *const services_all[] = {&account_service, &balance_service,
+                                              &fraud_rules_service, &payment_service, NULL};

@@ -25,9 +25,12 @@ struct entry {
     struct refusal *refusal; /* ENTRY_BIND; owned */
 };
 
-/* One request; all its chains are of one operation. */
+/* One request; all its chains are of one operation. Or one that came whole: then events and
+ * results are the asker's, and there are no entries. */
 struct batch {
     mp_request request;
+    void (*whole_done)(void *context, mp_status status); /* NULL: it is made of chains */
+    void *whole_context;
     struct batch *next;
     uint64_t number; /* of the submission */
     uint32_t event_room, entry_room, entry_count;

@@ -66,9 +66,6 @@ struct ledger_answer {
 struct ledger_listener {
     /* Each answer once, and each expiry of a reservation whose code lies within the bounds. */
     void (*answered)(void *context, const struct ledger_answer *answer);
-    /* NULL, or called when the log may have become longer, whoever asked for it; only where
-     * somebody listens to expiries. */
-    void (*moved)(void *context);
     void *context;
     uint16_t code_min, code_max; /* 0, 0 = no expiries */
     uint64_t expiry_position;    /* only those from there on; 0 = all there ever were */
@@ -108,5 +105,26 @@ enum outcome ledger_port_open(struct loop *loop, mp_ledger *ledger, struct ledge
 bool ledger_port_drive(struct ledger_port *port);
 /* Answers no more; waits for what is under way in the ledger. */
 void ledger_port_close(struct ledger_port *port);
+
+/* --- beside the writer: what only its own process can do --- */
+
+/* Hands a request of up to MP_BATCH_MAX events to the engine as it is, past chains and listeners.
+ * Of *request operation, count, events, results and sums are taken; the memory that they name is
+ * lent until `done`, which comes once, never inside this call, in the ledger's order among the
+ * answers: MP_OK when results are written and all that they tell is durable; MP_UNKNOWN or
+ * MP_STOPPED when the writer has stopped; any other status: refused whole, nothing was applied.
+ * What is not done before comes inside ledger_port_close(). */
+void ledger_port_submit(struct ledger_port *port, const mp_request *request,
+                        void (*done)(void *context, mp_status status), void *context);
+
+/* Somebody who follows the log: told on the loop whenever it may have become longer. */
+struct ledger_follower {
+    void (*moved)(void *context);
+    void *context;
+    struct ledger_follower *next; /* the port's own */
+};
+/* The struct is the caller's until it is taken out or the port is closed. */
+void ledger_port_follow(struct ledger_port *port, struct ledger_follower *follower);
+void ledger_port_unfollow(struct ledger_port *port, struct ledger_follower *follower);
 
 #endif

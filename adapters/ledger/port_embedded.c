@@ -1,6 +1,7 @@
 /*
  * The writer in this process. Chains that are sent during one round of the loop go to the engine as
- * one request; the engine's eventfd tells when some are done.
+ * one request; requests that come whole go as they are. The engine's eventfd tells when some are
+ * done.
  *
  * Order. The engine releases requests in the order in which it applied them, and that is the order
  * of their timestamps. So the requests found done are handed out by timestamp, once a look at all
@@ -19,7 +20,8 @@
 enum {
     LISTENERS_MAX = 16,
     SPARE_MAX = 8,
-    READ_MAX = 4096, /* records of the log that a drive looks through */
+    READ_MAX = 4096,           /* records of the log that a drive looks through */
+    BLOCK_BYTES_MAX = 6 << 20, /* of the log: docs/format.md */
 };
 #define RETRY_NS UINT64_C(50000000) /* after the engine refused a request whole */
 
@@ -51,14 +53,16 @@ struct embedded {
     uint64_t outstanding;
 
     mp_log *log;
-    uint64_t log_from; /* where the log is read from when it is opened */
+    uint64_t log_from; /* records up to there need not be read; UINT64_MAX = none at all */
     struct held_expiry *expiries;
     unsigned expiry_count, expiry_room;
+
+    struct ledger_follower *followers;
 
     struct loop_task flush, look;
     struct loop_timer retry;
     struct loop_watch watch;
-    bool watching, stopped, moved;
+    bool watching, stopped;
 };
 
 static void flush(void *context);
@@ -82,6 +86,7 @@ static void batch_give(struct embedded *port, struct batch *batch)
         return;
     }
     batch->request = (mp_request){0};
+    batch->whole_done = NULL;
     batch->entry_count = 0;
     batch->next = port->spare;
     port->spare = batch;
@@ -119,43 +124,112 @@ static void embedded_send(struct ledger_port *base, unsigned listener, const str
     port->outstanding++;
 }
 
+static void queue_filling(struct embedded *port)
+{
+    for (unsigned i = 0; i <= MP_UPDATE_ACCOUNTS; i++) {
+        if (port->filling[i] == NULL) continue;
+        queue_full(port, port->filling[i]);
+        port->filling[i] = NULL;
+    }
+}
+
+void ledger_port_submit(struct ledger_port *base, const mp_request *request,
+                        void (*done)(void *context, mp_status status), void *context)
+{
+    struct embedded *port = (struct embedded *)base;
+    struct batch *batch = batch_take(port);
+
+    batch->request = *request;
+    batch->whole_done = done;
+    batch->whole_context = context;
+    port->outstanding++;
+    queue_filling(port); /* what was sent before goes before */
+    queue_full(port, batch);
+    loop_post(port->loop, &port->flush);
+}
+
+static void end_whole(struct embedded *port, struct batch *batch, mp_status status)
+{
+    void (*done)(void *context, mp_status status) = batch->whole_done;
+    void *context = batch->whole_context;
+
+    port->outstanding--;
+    batch_give(port, batch);
+    done(context, status);
+}
+
 static mp_status submit(struct embedded *port, struct batch *batch)
 {
-    bool transfers = batch->request.operation == MP_CREATE_TRANSFERS;
+    bool whole = batch->whole_done != NULL;
+    bool sums = batch->request.operation == MP_CREATE_TRANSFERS;
 
     batch->request = (mp_request){
         .operation = batch->request.operation,
         .count = batch->request.count,
-        .events = batch->events,
-        .results = batch->results,
-        .sums = transfers ? batch->sums : NULL,
+        .events = whole ? batch->request.events : batch->events,
+        .results = whole ? batch->request.results : batch->results,
+        .sums = whole  ? batch->request.sums
+                : sums ? batch->sums
+                       : NULL,
     };
     return mp_submit(port->ledger, &batch->request);
+}
+
+static struct batch *take_full(struct embedded *port)
+{
+    struct batch *batch = port->full;
+
+    port->full = batch->next;
+    if (port->full == NULL) port->full_end = &port->full;
+    return batch;
+}
+
+/* The writer has stopped: askers of whole requests are told, chains wait for the next life. */
+static void stop(struct embedded *port)
+{
+    struct batch *queue = port->full;
+
+    port->stopped = true;
+    port->full = NULL;
+    port->full_end = &port->full;
+    while (queue != NULL) {
+        struct batch *batch = queue;
+
+        queue = batch->next;
+        if (batch->whole_done != NULL)
+            end_whole(port, batch, MP_STOPPED);
+        else
+            queue_full(port, batch);
+    }
 }
 
 static void flush(void *context)
 {
     struct embedded *port = context;
 
-    for (unsigned i = 0; i <= MP_UPDATE_ACCOUNTS; i++) {
-        if (port->filling[i] == NULL) continue;
-        queue_full(port, port->filling[i]);
-        port->filling[i] = NULL;
+    queue_filling(port);
+    if (port->stopped) {
+        stop(port);
+        return;
     }
-    while (port->full != NULL && !port->stopped) {
-        struct batch *batch = port->full, *next = batch->next;
+    while (port->full != NULL) {
+        struct batch *batch = port->full;
         mp_status status = submit(port, batch);
 
         if (status == MP_BUSY) {
             loop_timer_set(port->loop, &port->retry, RETRY_NS);
             return;
         }
+        if (status == MP_INVALID || status == MP_BATCH_TOO_LARGE) {
+            if (batch->whole_done == NULL) abort(); /* the port makes no such request */
+            end_whole(port, take_full(port), status);
+            continue;
+        }
         if (status != MP_OK) {
-            port->stopped = true;
+            stop(port);
             return;
         }
-        port->full = next;
-        if (next == NULL) port->full_end = &port->full;
+        take_full(port);
         batch->number = ++port->submitted;
         batch->next = port->under_way;
         port->under_way = batch;
@@ -427,33 +501,29 @@ static void hold_expiry(struct embedded *port, const mp_record *record)
     held->answer.expiry_position = record->block_position; /* the log is opened at blocks alone */
 }
 
+/* The log can be read from a block on: from one that begins early enough to have the next record
+ * behind `log_from`. */
+static bool open_log(struct embedded *port)
+{
+    uint64_t from = port->log_from > BLOCK_BYTES_MAX ? port->log_from - BLOCK_BYTES_MAX : 0;
+
+    if (port->log == NULL && mp_log_open(port->ledger, from, &port->log) != MP_OK) port->log = NULL;
+    return port->log != NULL;
+}
+
 /* Looks for expiries in what the log has gained; true if there is more to read. */
 static bool read_log(struct embedded *port)
 {
     static mp_record record;
 
     if (port->log_from == UINT64_MAX) return false; /* nobody listens to expiries */
-    if (port->log == NULL && mp_log_open(port->ledger, port->log_from, &port->log) != MP_OK) {
-        port->log = NULL;
-        return false;
-    }
+    if (!open_log(port)) return false;
     for (unsigned i = 0; i < READ_MAX; i++) {
         if (mp_log_next(port->log, &record) != MP_OK) return false;
-        port->moved = true;
-        if (record.kind == MP_RECORD_EXPIRY) hold_expiry(port, &record);
+        if (record.kind == MP_RECORD_EXPIRY && record.position > port->log_from)
+            hold_expiry(port, &record);
     }
     return true;
-}
-
-static void tell_moved(struct embedded *port)
-{
-    if (!port->moved) return;
-    port->moved = false;
-    for (unsigned i = 0; i < port->listener_count; i++) {
-        const struct ledger_listener *to = &port->listeners[i].listener;
-
-        if (to->moved != NULL) to->moved(to->context);
-    }
 }
 
 static uint64_t oldest_under_way(const struct embedded *port)
@@ -498,6 +568,11 @@ static bool tell_expiries(struct embedded *port, uint64_t oldest, uint64_t befor
 
 /* --- driving --- */
 
+static uint64_t first_timestamp(const struct batch *batch)
+{
+    return batch->request.count > 0 ? batch->request.results[0].timestamp : 0;
+}
+
 /* Unlinks what is done, oldest timestamp first. Looks until a whole look finds no more: so none is
  * handed out before one that was released earlier. */
 static struct batch *take_done(struct embedded *port)
@@ -516,7 +591,7 @@ static struct batch *take_done(struct embedded *port)
             }
             found = true;
             *link = batch->next;
-            while (*place != NULL && (*place)->results[0].timestamp < batch->results[0].timestamp)
+            while (*place != NULL && first_timestamp(*place) < first_timestamp(batch))
                 place = &(*place)->next;
             batch->next = *place;
             *place = batch;
@@ -563,19 +638,40 @@ bool ledger_port_drive(struct ledger_port *base)
 
         done = batch->next;
         worked = true;
-        if (status == MP_OK) {
+        if (status == MP_UNKNOWN || status == MP_STOPPED) port->stopped = true;
+        if (batch->whole_done != NULL) {
+            if (status == MP_OK) tell_expiries(port, oldest, first_timestamp(batch));
+            end_whole(port, batch, status);
+        } else if (status == MP_OK) {
             answer_batch(port, batch, oldest);
-        } else if (status == MP_UNKNOWN || status == MP_STOPPED) {
-            port->stopped = true;
+        } else if (port->stopped) {
             batch_free(batch);
         } else {
             submit_again(port, batch);
         }
     }
     worked |= tell_expiries(port, oldest, UINT64_MAX);
-    tell_moved(port);
     if (port->full != NULL) loop_post(port->loop, &port->flush);
+    for (struct ledger_follower *f = port->followers; f != NULL; f = f->next) f->moved(f->context);
     return worked;
+}
+
+void ledger_port_follow(struct ledger_port *base, struct ledger_follower *follower)
+{
+    struct embedded *port = (struct embedded *)base;
+
+    follower->next = port->followers;
+    port->followers = follower;
+    loop_post(port->loop, &port->look); /* for what is there already */
+}
+
+void ledger_port_unfollow(struct ledger_port *base, struct ledger_follower *follower)
+{
+    struct embedded *port = (struct embedded *)base;
+    struct ledger_follower **link = &port->followers;
+
+    while (*link != NULL && *link != follower) link = &(*link)->next;
+    if (*link != NULL) *link = follower->next;
 }
 
 static void look(void *context) { ledger_port_drive(context); }
@@ -664,11 +760,14 @@ enum outcome ledger_port_open(struct loop *loop, mp_ledger *ledger, struct ledge
     return OUTCOME_DONE;
 }
 
-static void free_batches(struct batch *batch)
+/* Frees a list; whole requests end with what became of them. */
+static void free_batches(struct embedded *port, struct batch *batch, bool submitted)
 {
     while (batch != NULL) {
         struct batch *next = batch->next;
+        mp_status status = submitted ? mp_wait(port->ledger, &batch->request) : MP_STOPPED;
 
+        if (batch->whole_done != NULL) batch->whole_done(batch->whole_context, status);
         batch_free(batch);
         batch = next;
     }
@@ -682,12 +781,10 @@ void ledger_port_close(struct ledger_port *base)
     loop_timer_cancel(port->loop, &port->retry);
     loop_task_cancel(port->loop, &port->flush);
     loop_task_cancel(port->loop, &port->look);
-    for (struct batch *batch = port->under_way; batch != NULL; batch = batch->next)
-        if (mp_wait(port->ledger, &batch->request) != MP_OK) port->stopped = true;
-    free_batches(port->under_way);
-    free_batches(port->full);
-    free_batches(port->spare);
-    for (unsigned i = 0; i <= MP_UPDATE_ACCOUNTS; i++) free_batches(port->filling[i]);
+    free_batches(port, port->under_way, true);
+    free_batches(port, port->full, false);
+    free_batches(port, port->spare, false);
+    for (unsigned i = 0; i <= MP_UPDATE_ACCOUNTS; i++) free_batches(port, port->filling[i], false);
     mp_log_close(port->log);
     free(port->expiries);
     free(port);

@@ -75,15 +75,12 @@ void error_member(struct error *err, const char *name, const char *format, ...)
 
 void error_fault(struct error *err, const char *field, const char *format, ...)
 {
-    struct error_fault *fault = &err->faults[err->fault_count];
+    struct error_fault *fault;
     va_list list;
 
-    if (err->fault_count == 0) {
-        error_set(err, REASON_INVALID_REQUEST, "the request has faults");
-        fault = &err->faults[0];
-    }
-    err->fault_count++;
-    if (err->fault_count > ERROR_FAULTS_MAX) return;
+    if (err->fault_count == 0) error_set(err, REASON_INVALID_REQUEST, "the request has faults");
+    if (err->fault_count++ >= ERROR_FAULTS_MAX) return;
+    fault = &err->faults[err->fault_count - 1];
     snprintf(fault->field, sizeof fault->field, "%s", field);
     va_start(list, format);
     format_into(fault->message, sizeof fault->message, format, list);

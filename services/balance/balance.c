@@ -23,19 +23,11 @@ static void on_alert(void *service, const struct error *err)
               "the balance service stands still");
 }
 
-static void on_moved(void *context)
-{
-    struct balances *service = context;
-
-    if (service->journal != NULL) journal_look(service->journal);
-}
-
 static enum outcome listen_to_ledger(struct balances *service, struct error *err)
 {
     const struct service_context *context = &service->context;
     struct ledger_listener listener = {
         .answered = balance_answered,
-        .moved = on_moved,
         .context = service,
         .code_min = TRANSFER_CODE_RESERVATION,
         .code_max = TRANSFER_CODE_RESERVATION,

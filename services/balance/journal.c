@@ -43,6 +43,22 @@ static void on_task(void *context)
     if (journal->state == JOURNAL_IDLE) begin(journal);
 }
 
+static uint64_t end_of_log(const struct journal *journal)
+{
+    mp_stats stats;
+
+    mp_read_stats(journal->service->context.reads, &stats);
+    return stats.position;
+}
+
+static void on_moved(void *context)
+{
+    struct journal *journal = context;
+
+    if (journal->state == JOURNAL_IDLE && end_of_log(journal) != journal->seen)
+        loop_post(journal->loop, &journal->task);
+}
+
 static void on_timer(void *context)
 {
     struct journal *journal = context;
@@ -62,6 +78,7 @@ static void later(struct journal *journal, void (*again)(struct journal *journal
 
 static void begin(struct journal *journal)
 {
+    journal->seen = end_of_log(journal);
     if (!journal_gather(journal)) {
         log_warn(&(struct log_about){.service = "balance", .action = "journal.unreadable"},
                  "the ledger's log could not be read: %s", mp_last_error());
@@ -243,20 +260,18 @@ enum outcome journal_open(struct balances *service, struct journal **out, struct
     snprintf(timeline, sizeof timeline, "%016llx%016llx", (unsigned long long)stats.timeline_high,
              (unsigned long long)stats.timeline_low);
     envelope_source("balance", JOURNAL_LANE, timeline, journal->source);
+    journal->follower = (struct ledger_follower){.moved = on_moved, .context = journal};
+    ledger_port_follow(service->context.ledger, &journal->follower);
     loop_post(journal->loop, &journal->task);
     *out = journal;
     return OUTCOME_DONE;
-}
-
-void journal_look(struct journal *journal)
-{
-    if (journal->state == JOURNAL_IDLE) loop_post(journal->loop, &journal->task);
 }
 
 void journal_close(struct journal *journal)
 {
     if (journal == NULL) return;
     journal->closed = true;
+    ledger_port_unfollow(journal->service->context.ledger, &journal->follower);
     loop_task_cancel(journal->loop, &journal->task);
     loop_timer_cancel(journal->loop, &journal->timer);
     if (journal->state != JOURNAL_PUBLISHING) free_journal(journal);

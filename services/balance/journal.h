@@ -73,6 +73,7 @@ struct journal {
     bool closed;
     char source[SOURCE_MAX + 1];
     struct loop_task task;
+    struct ledger_follower follower;
     struct loop_timer timer;
     void (*again)(struct journal *journal); /* what the timer does */
 
@@ -101,8 +102,6 @@ struct journal {
 
 enum outcome journal_open(struct balances *service, struct journal **out,
                           struct error *err) MUST_USE;
-/* The ledger may have something new: looks soon. */
-void journal_look(struct journal *journal);
 /* Nothing is told any more. Freed once the bus has nothing of it; NULL is allowed. */
 void journal_close(struct journal *journal);
 
