@@ -1,6 +1,9 @@
 /* Every service that there is, in the order of their start. */
 #include "services.h"
 
+#include "account/service.h"
+#include "fraud_rules/service.h"
 #include "payment/service.h"
 
-const struct service *const services_all[] = {&payment_service, NULL};
+const struct service *const services_all[] = {&account_service, &fraud_rules_service,
+                                              &payment_service, NULL};

@@ -5,14 +5,14 @@
 
 #include <string.h>
 
-static const struct bus_ops *const buses[] = {&bus_embedded};
+static const struct bus_ops *const buses[] = {&bus_embedded, NULL};
 
 enum outcome bus_open(const struct bus_config *config, struct loop *loop, struct bus **out,
                       struct error *err)
 {
     size_t length = strcspn(config->url, ":");
 
-    for (size_t i = 0; i < sizeof buses / sizeof *buses; i++)
+    for (unsigned i = 0; buses[i] != NULL; i++)
         if (strlen(buses[i]->scheme) == length && config->url[length] == ':' &&
             strncmp(buses[i]->scheme, config->url, length) == 0)
             return buses[i]->open(config, loop, out, err);

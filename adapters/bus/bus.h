@@ -59,12 +59,13 @@ struct bus_message {
 struct bus_reader {
     const char *group;
     const struct topic *const *topics; /* NULL-ended */
-    /* The position that was applied last; 0 = none: asked at each assignment. */
+    /* The position that was applied last; 0 = none, begins with the oldest there is. Asked at each
+     * assignment. */
     uint64_t (*position)(void *context, const struct topic *topic, unsigned partition);
     /* Up to 500 records in order of each partition; none more come until bus_reader_ready(). */
     void (*records)(void *context, const struct bus_message *messages, unsigned count);
-    /* A partition can't be read from the position that was asked for (it lies outside): the reader
-     * stands still. */
+    /* A partition can't be read on from where the reader is (the position lies outside, or the
+     * disk fails): the whole reader stands still, until it seeks or leaves. */
     void (*failed)(void *context, const struct topic *topic, unsigned partition,
                    const struct error *err);
     void *context;
@@ -82,11 +83,11 @@ struct bus_ops {
                          struct error *err);
     /* Must. Records of one partition are kept in the order of the calls. */
     void (*publish)(struct bus *bus, struct bus_record *record);
-    /* Must. The reader is the caller's and stays where it is until left. */
+    /* Must. The reader is the caller's and stays where it is until left. It is ready at first. */
     enum outcome (*join)(struct bus *bus, struct bus_reader *reader, struct error *err);
     /* Must. The reader takes more. */
     void (*ready)(struct bus *bus, struct bus_reader *reader);
-    /* Must. Nothing more comes. */
+    /* Must. Nothing more comes. Allowed inside the reader's functions. */
     void (*leave)(struct bus *bus, struct bus_reader *reader);
     /* Must. Reads on from another position (replay); forgets what was read ahead. */
     enum outcome (*seek)(struct bus *bus, struct bus_reader *reader, const struct topic *topic,
@@ -96,9 +97,10 @@ struct bus_ops {
     /* Must. Oldest and newest position of a partition; 0, 0 = empty. */
     enum outcome (*range)(struct bus *bus, const struct topic *topic, unsigned partition,
                           uint64_t *oldest, uint64_t *newest, struct error *err);
-    /* Must. Drops what is older than each topic's retention. */
+    /* Must. Begins to drop what is older than each topic's retention. */
     void (*tidy)(struct bus *bus, uint64_t now_ns);
-    /* Must. Answers what is outstanding, then frees. */
+    /* Must. Readers get nothing more; answers what is outstanding, then frees. Publish nothing from
+     * those answers, and don't call it inside one, or inside a reader's function. */
     void (*close)(struct bus *bus);
 };
 

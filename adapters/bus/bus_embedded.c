@@ -6,6 +6,7 @@
 #include "bus/bus_embedded.h"
 
 #include "bus/topics.h"
+#include "observe/trace.h"
 #include "wire/buffer.h"
 
 #include <assert.h>
@@ -112,10 +113,13 @@ static void commit_some(struct embedded *bus)
     struct recent *appended = NULL, **end = &appended, *next;
     struct error err = {0};
     enum outcome outcome = OUTCOME_DONE;
+    uint64_t began_ns;
 
     if (bus->readers == NULL) recents_clear(bus->recents); /* else it would get gaps */
     if (records != NULL) {
+        began_ns = loop_elapsed_ns(bus->loop);
         outcome = append_all(bus, records, &end, &err);
+        if (trace_is_on) span_took(SPAN_bus_append, loop_elapsed_ns(bus->loop) - began_ns);
         if (outcome == OUTCOME_DONE) bus->bus.commits++;
     }
     for (; appended != NULL; appended = next) {
@@ -198,24 +202,14 @@ static void tidy(struct bus *base, uint64_t now_ns)
 
 static void run(void *context)
 {
-    struct wake *wake = context;
-    struct embedded *bus = wake->bus;
+    struct embedded *bus = context;
 
-    wake->posted = false;
-    if (bus == NULL) {
-        free(wake);
-        return;
-    }
     if (bus->first != NULL) commit_some(bus);
     if (bus->tidy_ns != 0) tidy_some(bus);
     if (readers_deliver(bus) || bus->first != NULL || bus->tidy_ns != 0) embedded_wake(bus);
 }
 
-void embedded_wake(struct embedded *bus)
-{
-    bus->wake->posted = true;
-    loop_post(bus->loop, &bus->wake->task);
-}
+void embedded_wake(struct embedded *bus) { loop_post(bus->loop, &bus->task); }
 
 /* --- opening and closing --- */
 
@@ -240,9 +234,7 @@ static enum outcome open_embedded(const struct bus_config *config, struct loop *
     bus->log = log;
     bus->recents = recents_make();
     bus->last = &bus->first;
-    bus->wake = need_memory(sizeof *bus->wake);
-    bus->wake->bus = bus;
-    bus->wake->task = (struct loop_task){.run = run, .context = bus->wake};
+    bus->task = (struct loop_task){.run = run, .context = bus};
     *out = &bus->bus;
     return OUTCOME_DONE;
 }
@@ -256,8 +248,7 @@ static void close_embedded(struct bus *base)
     while (bus->first != NULL) commit_some(bus);
     recents_free(bus->recents);
     bus_log_close(bus->log);
-    bus->wake->bus = NULL;
-    if (!bus->wake->posted) free(bus->wake);
+    loop_task_cancel(bus->loop, &bus->task);
     free(bus);
 }
 

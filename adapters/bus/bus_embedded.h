@@ -12,22 +12,13 @@
 
 struct batch;
 struct reader;
-struct embedded;
-
-/* The one task of a bus. A posted task can't be taken back, so it outlives a bus that was closed.
- */
-struct wake {
-    struct loop_task task;
-    bool posted;
-    struct embedded *bus; /* NULL: closed */
-};
 
 struct embedded {
     struct bus bus;
     struct loop *loop;
     struct bus_log *log;
     struct recents *recents;
-    struct wake *wake;
+    struct loop_task task;
 
     struct bus_record *first, **last; /* published, not yet committed */
 
@@ -46,12 +37,12 @@ extern const struct bus_ops bus_embedded;
 
 /* --- bus_readers.c: the functions of bus_ops by their names, and --- */
 
-enum outcome readers_join(struct bus *bus, struct bus_reader *reader, struct error *err);
-void readers_ready(struct bus *bus, struct bus_reader *reader);
-void readers_leave(struct bus *bus, struct bus_reader *reader);
-enum outcome readers_seek(struct bus *bus, struct bus_reader *reader, const struct topic *topic,
+enum outcome readers_join(struct bus *base, struct bus_reader *api, struct error *err);
+void readers_ready(struct bus *base, struct bus_reader *api);
+void readers_leave(struct bus *base, struct bus_reader *api);
+enum outcome readers_seek(struct bus *base, struct bus_reader *api, const struct topic *topic,
                           unsigned partition, uint64_t position, struct error *err);
-uint64_t readers_lag(struct bus *bus, const struct bus_reader *reader);
+uint64_t readers_lag(struct bus *base, const struct bus_reader *api);
 /* Gives each reader that is ready its next records. True if any has more behind them. */
 bool readers_deliver(struct embedded *bus);
 void readers_free(struct embedded *bus);

@@ -63,6 +63,10 @@ static const char schema[] =
     /* newest id of a partition whose records were all dropped: it is never given again */
     "CREATE TABLE IF NOT EXISTS newest(partition INTEGER PRIMARY KEY, id INTEGER NOT NULL);";
 
+static const char edges[] =
+    "SELECT (SELECT min(id) FROM records WHERE id BETWEEN ?1 AND ?2),"
+    " max(coalesce((SELECT max(id) FROM records WHERE id BETWEEN ?1 AND ?2), 0),"
+    " coalesce((SELECT id FROM newest WHERE partition = ?1), 0))";
 static const char *const texts[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
@@ -72,9 +76,7 @@ static const char *const texts[STATEMENTS] = {
     [AGES] = "SELECT id, time_ns FROM records WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3",
     [TRIM] = "DELETE FROM records WHERE id BETWEEN ?1 AND ?2",
     [KEEP_NEWEST] = "INSERT OR REPLACE INTO newest(partition, id) VALUES (?1, ?2)",
-    [EDGES] = "SELECT (SELECT min(id) FROM records WHERE id BETWEEN ?1 AND ?2),"
-              " max(coalesce((SELECT max(id) FROM records WHERE id BETWEEN ?1 AND ?2), 0),"
-              " coalesce((SELECT id FROM newest WHERE partition = ?1), 0))",
+    [EDGES] = edges,
 };
 
 /* --- ids --- */

@@ -90,9 +90,8 @@ static struct waiter *take_due(struct places *places, uint64_t sequence, uint64_
     return due;
 }
 
-static void tell(struct places *places, uint64_t now_ns)
+static void tell(struct places *places, uint64_t sequence, uint64_t now_ns)
 {
-    uint64_t sequence = newest(places);
     struct waiter *due = take_due(places, sequence, now_ns);
 
     while (due != NULL) {
@@ -111,7 +110,7 @@ static void look(void *context)
 {
     struct places *places = context;
 
-    tell(places, loop_elapsed_ns(places->loop));
+    tell(places, newest(places), loop_elapsed_ns(places->loop));
     if (places->first != NULL) loop_timer_set(places->loop, &places->timer, LOOK_NS);
 }
 
@@ -143,7 +142,7 @@ void places_wait(struct places *places, struct http_exchange *exchange,
     places->end = &waiter->next;
 }
 
-void places_end(struct places *places) { tell(places, UINT64_MAX); }
+void places_end(struct places *places) { tell(places, 0, UINT64_MAX); }
 
 void places_free(struct places *places)
 {

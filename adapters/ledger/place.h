@@ -32,7 +32,7 @@ void places_free(struct places *places);
  * or none was asked for. After two seconds it is answered not-yet-visible instead. */
 void places_wait(struct places *places, struct http_exchange *exchange,
                  void (*seen)(struct http_exchange *exchange));
-/* Everybody's time is over: the process stops. */
+/* Everybody is refused: the process stops. */
 void places_end(struct places *places);
 
 #endif

@@ -58,7 +58,8 @@ struct ledger_answer {
     mp_transfer transfers[CHAIN_MAX];
     /* Sums after each; unless `before`. */
     mp_result_sums sums[CHAIN_MAX];
-    uint64_t expiry_position; /* expiry: to be kept, and given at ledger_port_listen() */
+    uint64_t expiry_position; /* expiry: to be kept, and given at ledger_port_listen(). Of a block:
+                                 what else expired in it is told again in the next life */
 };
 
 /* Who asks. The struct is copied. */
@@ -67,7 +68,7 @@ struct ledger_listener {
     void (*answered)(void *context, const struct ledger_answer *answer);
     void *context;
     uint16_t code_min, code_max; /* 0, 0 = no expiries */
-    uint64_t expiry_position;    /* only those behind it; 0 = all there ever were */
+    uint64_t expiry_position;    /* only those from there on; 0 = all there ever were */
 };
 
 struct ledger_port;

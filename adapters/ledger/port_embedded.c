@@ -28,14 +28,20 @@ enum {
 struct held_expiry {
     struct ledger_answer answer;
     uint16_t code;
-    uint64_t barrier; /* requests up to this number must be done first */
+    uint64_t position; /* of its record; answer.expiry_position is its block's */
+    uint64_t barrier;  /* requests up to this number must be done first */
+};
+
+struct registered {
+    struct ledger_listener listener;
+    uint64_t told; /* position of the last expiry that it was told in this life */
 };
 
 struct embedded {
     struct ledger_port port;
     struct loop *loop;
     mp_ledger *ledger;
-    struct ledger_listener listeners[LISTENERS_MAX];
+    struct registered listeners[LISTENERS_MAX];
     unsigned listener_count;
 
     struct batch *filling[MP_UPDATE_ACCOUNTS + 1]; /* by operation */
@@ -326,7 +332,7 @@ static bool fill_applied(struct embedded *port, const struct batch *batch,
 
 static void tell(struct embedded *port, unsigned listener, const struct ledger_answer *answer)
 {
-    const struct ledger_listener *to = &port->listeners[listener];
+    const struct ledger_listener *to = &port->listeners[listener].listener;
 
     port->outstanding--;
     to->answered(to->context, answer);
@@ -491,7 +497,8 @@ static void hold_expiry(struct embedded *port, const mp_record *record)
     held->answer.amount = transfer->amount;
     held->answer.sequence = record->sequence;
     held->answer.timestamp = record->timestamp;
-    held->answer.expiry_position = record->position;
+    held->position = record->position;
+    held->answer.expiry_position = record->block_position; /* the log is opened at blocks alone */
 }
 
 /* The log can be read from a block on: from one that begins early enough to have the next record
@@ -531,11 +538,13 @@ static uint64_t oldest_under_way(const struct embedded *port)
 static void tell_expiry(struct embedded *port, const struct held_expiry *held)
 {
     for (unsigned i = 0; i < port->listener_count; i++) {
-        struct ledger_listener *to = &port->listeners[i];
+        struct registered *registered = &port->listeners[i];
+        const struct ledger_listener *to = &registered->listener;
 
         if (held->code < to->code_min || held->code > to->code_max) continue;
-        if (held->answer.expiry_position <= to->expiry_position) continue;
-        to->expiry_position = held->answer.expiry_position;
+        if (held->answer.expiry_position < to->expiry_position) continue;
+        if (held->position <= registered->told) continue;
+        registered->told = held->position;
         to->answered(to->context, &held->answer);
     }
 }
@@ -681,11 +690,11 @@ static unsigned embedded_listen(struct ledger_port *base, const struct ledger_li
     struct embedded *port = (struct embedded *)base;
 
     if (port->listener_count == LISTENERS_MAX) abort();
-    port->listeners[port->listener_count] = *listener;
-    if (listener->code_max > 0 && listener->expiry_position < port->log_from) {
+    port->listeners[port->listener_count].listener = *listener;
+    if (listener->code_max > 0) {
         mp_log_close(port->log); /* read on from the earliest position that anybody wants */
         port->log = NULL;
-        port->log_from = listener->expiry_position;
+        if (listener->expiry_position < port->log_from) port->log_from = listener->expiry_position;
         port->expiry_count = 0;
     }
     loop_post(port->loop, &port->look);

@@ -118,7 +118,7 @@ static void add_faults(const struct error *err)
         length = the_log.line.length;
         if (i > 0) buffer_char(&the_log.line, ',');
         snprintf(text, sizeof text, "%s: %s", err->faults[i].field, err->faults[i].message);
-        add_value(text, VALUE_MAX);
+        add_value(text, sizeof text);
         if (!fits(length)) break;
     }
     buffer_char(&the_log.line, ']');

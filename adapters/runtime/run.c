@@ -1,6 +1,8 @@
 /* The life of a program of services. */
 #include "runtime/run.h"
 
+#include "http/openapi.h"
+#include "observe/exchange.h"
 #include "observe/log.h"
 #include "observe/trace.h"
 #include "runtime/common.h"
@@ -26,6 +28,7 @@ struct desk {
     const struct service *service;
     struct health *health;
     struct http_server *server;
+    struct buffer openapi;
     unsigned port;
 };
 
@@ -216,6 +219,7 @@ static enum outcome open_process(struct run *run, struct error *err)
         .ask_context = run,
         .authenticate = keys_authenticate,
         .authenticate_context = run->keys,
+        .observe = observe_exchange,
     };
 
     return process_open(&config, &run->process, err);
@@ -227,6 +231,8 @@ static bool check_ready(void *context, struct error *err)
 
     return process_ready(desk->run->process, desk->service->name, err);
 }
+
+static void set_metrics(void *context) { process_metrics(((struct run *)context)->process); }
 
 static enum outcome open_desk(struct run *run, const struct service *service, struct error *err)
 {
@@ -247,7 +253,10 @@ static enum outcome open_desk(struct run *run, const struct service *service, st
     desk->service = service;
     desk->health = health_make(service->name);
     health_add(desk->health, "service", check_ready, desk);
+    health_on_metrics(desk->health, set_metrics, run);
     http_router_add(router, health_routes, desk->health);
+    openapi_print(service, &desk->openapi);
+    http_router_add(router, openapi_routes, &desk->openapi);
     outcome =
         http_server_open(run->loop, run->common->listen, port, &limits, router, &desk->server, err);
     if (outcome != OUTCOME_DONE) return outcome;
@@ -397,7 +406,10 @@ static void close_all(struct run *run)
     for (unsigned i = run->desk_count; i-- > 0;)
         if (run->desks[i].server != NULL) http_server_close(run->desks[i].server);
     if (run->process != NULL) process_close(run->process);
-    for (unsigned i = run->desk_count; i-- > 0;) health_free(run->desks[i].health);
+    for (unsigned i = run->desk_count; i-- > 0;) {
+        health_free(run->desks[i].health);
+        buffer_done(&run->desks[i].openapi);
+    }
     trace_stop();
     if (run->client != NULL) http_client_close(run->client);
     keys_close(run->keys);

@@ -36,6 +36,7 @@ struct service {
     const struct settings *settings;
     const struct http_route *routes;     /* ended by one without path */
     const struct migrations *migrations; /* NULL = no database */
+    const struct consume *consumes;      /* what it hands to turns_consume(); NULL = nothing */
     /* Makes the service's state; its routes' exchanges get it as `service`. */
     enum outcome (*start)(const struct service_context *context, void **out, struct error *err);
     /* NULL = ready once started. Says in err what it waits for. */

@@ -9,6 +9,8 @@
  */
 #include "store/turn_internal.h"
 
+#include "observe/trace.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,6 +80,7 @@ void turns_add(struct turns *turns, struct work *work)
 {
     work->internal_outcome = OUTCOME_DONE;
     work->internal_error = NULL;
+    work->internal_added_ns = trace_is_on ? loop_elapsed_ns(turns->loop) : 0;
     push_last(turns, work);
     count_in(turns, work);
     schedule(turns);
@@ -87,6 +90,7 @@ void turns_add_first(struct turns *turns, struct work *work)
 {
     work->internal_outcome = OUTCOME_DONE;
     work->internal_error = NULL;
+    work->internal_added_ns = trace_is_on ? loop_elapsed_ns(turns->loop) : 0;
     push_first(turns, work);
     count_in(turns, work);
     schedule(turns);
@@ -209,19 +213,53 @@ static enum outcome write_all(struct turn *turn, struct error *err)
     return outbox_write(turns->outbox, turn, err);
 }
 
+/* Notes how long a part of a turn took; returns when it ended. */
+static uint64_t note(const struct turn *turn, enum span_name part, uint64_t since_ns)
+{
+    uint64_t now_ns = loop_elapsed_ns(turn->turns->loop);
+
+    if (trace_is_on) span_took(part, now_ns - since_ns);
+    return now_ns;
+}
+
 static enum outcome do_work(struct turn *turn, struct error *err)
 {
     struct store *store = turn->turns->store;
+    uint64_t began_ns = loop_elapsed_ns(turn->turns->loop), at_ns = began_ns;
+    enum outcome outcome = store_begin(store, err);
 
-    if (store_begin(store, err) != OUTCOME_DONE) return err->outcome;
-    if (load_all(turn, err) == OUTCOME_DONE && apply_all(turn, err) == OUTCOME_DONE &&
-        write_all(turn, err) == OUTCOME_DONE)
-        return store_commit(store, err);
-    store_rollback(store);
-    return err->outcome;
+    if (outcome != OUTCOME_DONE) return outcome;
+    outcome = load_all(turn, err);
+    at_ns = note(turn, SPAN_turn_load, at_ns);
+    if (outcome == OUTCOME_DONE) {
+        outcome = apply_all(turn, err);
+        at_ns = note(turn, SPAN_turn_apply, at_ns);
+    }
+    if (outcome == OUTCOME_DONE) {
+        outcome = write_all(turn, err);
+        at_ns = note(turn, SPAN_turn_write, at_ns);
+    }
+    if (outcome == OUTCOME_DONE) {
+        outcome = store_commit(store, err);
+        note(turn, SPAN_turn_commit, at_ns);
+    } else {
+        store_rollback(store);
+    }
+    note(turn, SPAN_turn, began_ns);
+    return outcome;
 }
 
 /* --- a turn: its start and end, on the loop --- */
+
+/* Says how long the pieces of a turn have waited for it. */
+static void note_waits(const struct turn *turn)
+{
+    uint64_t now_ns = loop_elapsed_ns(turn->turns->loop);
+
+    for (unsigned i = 0; i < turn->count && trace_is_on; i++)
+        if (turn->works[i]->internal_added_ns != 0)
+            span_took(SPAN_turn_wait, now_ns - turn->works[i]->internal_added_ns);
+}
 
 static void start(struct turns *turns)
 {
@@ -236,6 +274,7 @@ static void start(struct turns *turns)
         turn->works[turn->count] = pop_first(turns);
         count_out(turns, turn->works[turn->count]);
     }
+    note_waits(turn);
     outbox_start(turns->outbox);
     if (turns->hooks->begin != NULL) turns->hooks->begin(turns->service, turn);
 }
@@ -343,10 +382,6 @@ static void run(void *context)
 {
     struct turns *turns = context;
 
-    if (turns->closed) {
-        turns_release(turns);
-        return;
-    }
     if (turns->backing_off || (turns->waiting == 0 && !turns->wanted)) return;
     if (turns->lazy_wait) loop_timer_cancel(turns->loop, &turns->timer);
     turns->lazy_wait = false;
@@ -386,10 +421,6 @@ static void on_drained(void *context)
     struct turns *turns = context;
     void (*done)(void *context) = turns->on_drained;
 
-    if (turns->closed) {
-        turns_release(turns);
-        return;
-    }
     if (done == NULL || !drained(turns)) return;
     turns->on_drained = NULL;
     done(turns->drain_context);
@@ -416,12 +447,14 @@ void turns_close(struct turns *turns)
     error_set(&err, REASON_NOT_READY, "could not begin: the service has stopped");
     while (turns->waiting > 0) tell_all_waiting(turns, &err);
     turns->closed = true;
+    loop_task_cancel(turns->loop, &turns->task);
+    loop_task_cancel(turns->loop, &turns->drained);
     turns_release(turns);
 }
 
 void turns_release(struct turns *turns)
 {
-    if (turns->task.waiting || turns->drained.waiting || outbox_busy(turns->outbox)) return;
+    if (outbox_busy(turns->outbox)) return; /* the bus still has records: it answers them first */
     inboxes_free(turns->inboxes);
     parked_free(turns->parked);
     timers_free(turns->timers);

@@ -396,11 +396,11 @@ enum outcome record_read(const struct record *record, const cJSON *json, bool st
     return read_object(&reading, record, json, out) ? OUTCOME_DONE : err->outcome;
 }
 
-uint64_t record_bit(const struct record *record, const char *name)
+uint64_t record_bit(const struct record *record, const char *field)
 {
     const struct record_field *fields = record_fields(record);
 
     for (unsigned i = 0; fields[i].name != NULL; i++)
-        if (strcmp(fields[i].name, name) == 0) return UINT64_C(1) << i;
+        if (strcmp(fields[i].name, field) == 0) return UINT64_C(1) << i;
     return 0;
 }

@@ -243,7 +243,7 @@ static void measure(const struct options *options)
     remove_bus(options->directory);
     test_loop_run(loop);
     test_loop_free(loop);
-    event_free(event);
+    event_release(event);
     buffer_done(&text);
     free(groups);
 }

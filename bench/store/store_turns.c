@@ -360,7 +360,7 @@ static void measure_turns(const char *name, unsigned count, unsigned at_once, do
     uint64_t rows, commits;
     double from, began, elapsed;
     unsigned turn_count = 0;
-    struct rusage usage;
+    struct rusage used;
 
     remove_database("turns-bus.db");
     snprintf(url, sizeof url, "embedded:%s", path_of("turns-bus.db"));
@@ -396,9 +396,9 @@ static void measure_turns(const char *name, unsigned count, unsigned at_once, do
            ((double)(store->rows_written - rows) / count - INSERTS - UPDATES) / EVENTS);
     snprintf(text, sizeof text, "%s_commits_a_turn", name);
     report(text, "commits", (double)(store->commits - commits) / turn_count);
-    getrusage(RUSAGE_SELF, &usage);
+    getrusage(RUSAGE_SELF, &used);
     snprintf(text, sizeof text, "%s_memory", name);
-    report(text, "mib", (double)usage.ru_maxrss / 1024);
+    report(text, "mib", (double)used.ru_maxrss / 1024);
 
     turns_close(turns);
     bus_close(bus);

@@ -122,6 +122,7 @@ void send_reserve(struct payment *p, uint64_t now_ns, struct payment_effects *ef
         leg->debit_account_id = id_of_uuid(p->payer.uuid);
         leg->credit_account_id = id_of_uuid(p->legs[i].credit.uuid);
         leg->amount = (mp_amount)p->legs[i].held;
+        if (p->beyond_means) leg->amount += (mp_amount)AMOUNT_MAX * 1000;
         leg->code = code_of(p, i);
         leg->timeout = p->timeout;
         leg->flags = MP_TRANSFER_PENDING;

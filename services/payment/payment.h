@@ -130,6 +130,7 @@ struct payment {
     unsigned operation_count, operation_room;
     struct operation *operations; /* in order of creation; owned */
     bool changed, fresh;          /* against the database */
+    bool beyond_means;            /* a simulation: its reservation asks for more than anybody has */
 };
 
 static inline bool status_is_final(enum payment_status status)

@@ -44,7 +44,8 @@ struct row {
     struct payment *payment; /* NULL = there is none in the database, and none was made */
     struct uuid id;
     bool known, waited; /* before the turn it counted as under way */
-    bool alert;
+    bool alert, settled_before;
+    enum payment_status status_before; /* 0 = it is new */
     struct {
         struct uuid operation;
         enum step step;
@@ -66,6 +67,7 @@ struct payments {
     unsigned listener;
     struct resend *resend;
     struct waiting *waiting;
+    struct reconcile *reconcile;
     struct rows rows; /* of the turn that runs */
     uint64_t expiry_position, expiry_position_stored;
     bool broken;   /* a stored chain can not be read */
@@ -83,6 +85,10 @@ enum outcome rows_step(struct payments *service, struct turn *turn, struct row *
 enum outcome rows_write(void *service, struct turn *turn, struct error *err);
 void rows_begin(void *service, struct turn *turn);
 void rows_end(void *service, struct turn *turn, bool committed);
+
+/* --- measure.c: metrics --- */
+void measure_row(const struct row *row);
+void measure_service(void *service);
 
 /* --- sql.c: every statement --- */
 enum outcome sql_load_payment(struct store *store, struct uuid id, struct row *row,

@@ -23,6 +23,7 @@ struct request_work {
     struct uuid reference_owner; /* payment that has the reference */
     struct amount amount;        /* of the request, before the currency is known */
     bool has_amount;
+    unsigned simulation;       /* enum simulation */
     struct account_id unknown; /* an account to be asked for */
     bool asks;
 };
@@ -168,6 +169,61 @@ static struct payment *read_money(struct http_exchange *exchange, enum payment_k
     return p;
 }
 
+/* --- the Simulate header of test mode --- */
+
+enum simulation {
+    SIMULATE_NOTHING,
+    SIMULATE_INSUFFICIENT_FUNDS,
+    SIMULATE_FRAUD_DENY,
+    SIMULATE_FRAUD_REVIEW,
+    SIMULATE_STEP_TIMEOUT,
+    SIMULATE_LATE_EVENT,
+    SIMULATE_PAYEE_FROZEN,
+    SIMULATIONS,
+};
+
+static enum simulation read_simulation(const struct http_exchange *exchange, struct error *err)
+{
+    static const char *const names[SIMULATIONS] = {
+        [SIMULATE_INSUFFICIENT_FUNDS] = "insufficient-funds",
+        [SIMULATE_FRAUD_DENY] = "fraud-deny",
+        [SIMULATE_FRAUD_REVIEW] = "fraud-review",
+        [SIMULATE_STEP_TIMEOUT] = "step-timeout",
+        [SIMULATE_LATE_EVENT] = "late-event",
+        [SIMULATE_PAYEE_FROZEN] = "payee-frozen",
+    };
+
+    if (exchange->simulate == NULL) return SIMULATE_NOTHING;
+    for (unsigned i = 1; i < SIMULATIONS; i++)
+        if (strcmp(exchange->simulate, names[i]) == 0) return (enum simulation)i;
+    error_fault(err, "header Simulate",
+                "must be insufficient-funds, fraud-deny, fraud-review, step-timeout, late-event or "
+                "payee-frozen");
+    return SIMULATE_NOTHING;
+}
+
+/* What is known before the payment starts. */
+static void simulate_before(struct payments *service, struct payment *p, enum simulation simulation)
+{
+    if (simulation == SIMULATE_FRAUD_DENY) p->verdict = VERDICT_DENY;
+    if (simulation == SIMULATE_FRAUD_REVIEW) p->verdict = VERDICT_REVIEW;
+    /* fraud's own verdict will come too late to count */
+    if (simulation == SIMULATE_LATE_EVENT) p->verdict = service->policy.without_verdict;
+    if (simulation == SIMULATE_INSUFFICIENT_FUNDS) p->beyond_means = true;
+}
+
+/* What happens to it right after: the ledger decides on what becomes of that, as always. */
+static enum outcome simulate_after(struct request_work *w, struct turn *turn, struct row *row,
+                                   struct error *err)
+{
+    struct payment_input input = {.kind = INPUT_FREEZE};
+
+    if (w->simulation == SIMULATE_PAYEE_FROZEN) input.reason = REASON_ACCOUNT_FROZEN;
+    if (w->simulation == SIMULATE_STEP_TIMEOUT) input.reason = REASON_RESERVE_TIMEOUT;
+    if (input.reason == REASON_NONE) return OUTCOME_DONE;
+    return rows_step(w->service, turn, row, &input, err);
+}
+
 /* --- in the turn --- */
 
 static enum outcome request_load(struct work *work, struct turn *turn, struct error *err)
@@ -307,7 +363,9 @@ static enum outcome create(struct request_work *w, struct turn *turn, struct row
     row->payment = w->made;
     w->made = NULL;
     w->input.kind = INPUT_CREATED;
-    return rows_step(w->service, turn, row, &w->input, err);
+    simulate_before(w->service, row->payment, w->simulation);
+    outcome = rows_step(w->service, turn, row, &w->input, err);
+    return outcome == OUTCOME_DONE ? simulate_after(w, turn, row, err) : outcome;
 }
 
 static enum outcome create_apply(struct work *work, struct turn *turn, struct error *err)
@@ -436,6 +494,7 @@ static struct request_work *make_work(struct http_exchange *exchange, struct uui
 
 static void start(struct http_exchange *exchange, struct payment *p, struct error *err)
 {
+    enum simulation simulation = read_simulation(exchange, err);
     struct request_work *w;
 
     if (err->reason != REASON_NONE) {
@@ -445,6 +504,7 @@ static void start(struct http_exchange *exchange, struct payment *p, struct erro
     }
     w = make_work(exchange, p->id, create_apply);
     w->made = p;
+    w->simulation = simulation;
     turns_add(w->service->turns, &w->work);
 }
 

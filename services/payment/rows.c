@@ -93,7 +93,11 @@ enum outcome rows_step(struct payments *service, struct turn *turn, struct row *
 
     if (!row->known) {
         row->known = true;
-        row->waited = !row->payment->fresh && waits(row->payment);
+        if (!row->payment->fresh) {
+            row->waited = waits(row->payment);
+            row->status_before = row->payment->status;
+            row->settled_before = payment_is_settled(row->payment);
+        }
     }
     outcome = payment_step(row->payment, input, &service->policy, turn_now_ns(turn), &effects, err);
     if (outcome != OUTCOME_DONE) return outcome;
@@ -184,6 +188,7 @@ void rows_end(void *context, struct turn *turn, bool committed)
         send_row(service, row);
         service->open += waits(row->payment);
         service->open -= row->waited;
+        measure_row(row);
         payment_tell(service, row->payment);
     }
     forget(&service->rows);

@@ -1,6 +1,7 @@
 /* The payment service: start, drain, stop. */
 #include "service.h"
 #include "payments.h"
+#include "reconcile.h"
 
 #include "wire/buffer.h"
 
@@ -62,6 +63,7 @@ static void stop(void *context)
 {
     struct payments *service = context;
 
+    reconcile_free(service->reconcile);
     waiting_end(service->waiting);
     if (service->turns != NULL) turns_close(service->turns);
     resend_free(service->resend);
@@ -90,6 +92,7 @@ static enum outcome start(const struct service_context *context, void **out, str
         stop(service);
         return outcome;
     }
+    service->reconcile = reconcile_make(service);
     *out = service;
     return OUTCOME_DONE;
 }
@@ -125,8 +128,10 @@ const struct service payment_service = {
     .settings = &payment_settings,
     .routes = payment_routes,
     .migrations = &payment_migrations,
+    .consumes = payment_consumes,
     .start = start,
     .ready = ready,
     .drain = drain,
     .stop = stop,
+    .metrics = measure_service,
 };

@@ -1,6 +1,7 @@
 /* A payment as the API shows it; callers that wait for one. */
 #include "payments.h"
 
+#include "ledger/place.h"
 #include "wire/buffer.h"
 
 #include <stdio.h>
@@ -117,11 +118,9 @@ void payment_show(const struct payment *p, struct payment_body *out)
 
 static void set_sequence(struct http_exchange *exchange, const struct payment *p)
 {
-    char text[32];
+    const struct payments *service = exchange->service;
 
-    if (p->sequence == 0) return;
-    snprintf(text, sizeof text, "0.0.%llu", (unsigned long long)p->sequence);
-    http_set_header(exchange, "Micropay-Sequence", text);
+    ledger_place_header(service->context->reads, exchange, p->sequence);
 }
 
 /* Why a payment that ended badly did. */

@@ -217,8 +217,8 @@ static void forget_reply(struct platform *platform)
 
 void platform_free(struct platform *platform)
 {
-    http_memory_crash(platform->loop);
     process_close(platform->process);
+    http_memory_crash(platform->loop);
     settings_free(platform->settings);
     test_loop_free(platform->loop);
     sim_free(platform->sim);
@@ -227,12 +227,53 @@ void platform_free(struct platform *platform)
     free(platform);
 }
 
+/* Copies what the process has written so far, as its death leaves it. */
+static void copy_file(const char *from, const char *to)
+{
+    static char bytes[1 << 16];
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    size_t length;
+
+    if (in == NULL || out == NULL) abort();
+    while ((length = fread(bytes, 1, sizeof bytes, in)) > 0)
+        if (fwrite(bytes, 1, length, out) != length) abort();
+    fclose(in);
+    if (fclose(out) != 0) abort();
+}
+
+static void copy_directory(const char *from, const char *to)
+{
+    DIR *directory = opendir(from);
+    struct dirent *entry;
+    char paths[2][400];
+
+    if (directory == NULL) abort();
+    while ((entry = readdir(directory)) != NULL) {
+        if (entry->d_name[0] == '.') continue;
+        snprintf(paths[0], sizeof paths[0], "%s/%s", from, entry->d_name);
+        snprintf(paths[1], sizeof paths[1], "%s/%s", to, entry->d_name);
+        copy_file(paths[0], paths[1]);
+    }
+    closedir(directory);
+}
+
+/* The new process goes on from a copy of what there was at this moment. So the old one can be
+ * closed in order, which frees its memory: what it still writes, books and answers then is seen by
+ * nobody.
+ */
 void platform_crash(struct platform *platform)
 {
+    struct platform before = *platform;
+
+    platform->sim = sim_clone(before.sim);
+    make_directory(platform);
+    copy_directory(before.directory, platform->directory);
+    process_close(before.process);
     http_memory_crash(platform->loop);
-    process_close(platform->process);
-    sim_kill(platform->sim);
     test_loop_forget(platform->loop);
+    sim_free(before.sim);
+    remove_directory(&before);
+    sim_kill(platform->sim);
     open_process(platform);
 }
 
@@ -249,6 +290,16 @@ void platform_run(struct platform *platform)
         worked |= more;
         worked |= ledger_port_drive(process_port(platform->process));
     }
+}
+
+bool platform_step(struct platform *platform)
+{
+    bool more = false;
+
+    if (test_loop_step(platform->loop)) return true;
+    if (mp_step(process_ledger(platform->process), &more) != MP_OK) abort();
+    more |= ledger_port_drive(process_port(platform->process));
+    return more;
 }
 
 void platform_pass(struct platform *platform, uint64_t ns)

@@ -30,6 +30,9 @@ void platform_free(struct platform *platform);
 void platform_crash(struct platform *platform);
 struct loop *platform_loop(struct platform *platform);
 struct process *platform_process(struct platform *platform);
+/* Does one thing: a task, a timer that is due, a step of the ledger. False if there was nothing. A
+ * process can die between any two. */
+bool platform_step(struct platform *platform);
 /* Runs all that is to do at this instant. */
 void platform_run(struct platform *platform);
 /* Lets time pass on all clocks. */

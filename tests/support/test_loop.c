@@ -84,65 +84,65 @@ static void sift_down(struct test_loop *loop, unsigned at)
     place(loop, at, set);
 }
 
-static void timer_cancel(struct loop *base, struct loop_timer *timer)
+static void timer_cancel(struct loop *loop, struct loop_timer *timer)
 {
-    struct test_loop *loop = of(base);
+    struct test_loop *self = of(loop);
     unsigned at = (unsigned)(uintptr_t)timer->internal[0];
     struct set_timer last;
 
     if (at == 0) return;
     at--;
     timer->internal[0] = NULL;
-    last = loop->heap[--loop->heap_count];
-    if (at == loop->heap_count) return;
-    place(loop, at, last);
-    sift_down(loop, at);
-    sift_up(loop, (unsigned)(uintptr_t)last.timer->internal[0] - 1);
+    last = self->heap[--self->heap_count];
+    if (at == self->heap_count) return;
+    place(self, at, last);
+    sift_down(self, at);
+    sift_up(self, (unsigned)(uintptr_t)last.timer->internal[0] - 1);
 }
 
-static void timer_set(struct loop *base, struct loop_timer *timer, uint64_t delay_ns)
+static void timer_set(struct loop *loop, struct loop_timer *timer, uint64_t delay_ns)
 {
-    struct test_loop *loop = of(base);
+    struct test_loop *self = of(loop);
     uint64_t due_ns;
 
-    timer_cancel(base, timer);
-    if (__builtin_add_overflow(loop->elapsed_ns, delay_ns, &due_ns)) due_ns = UINT64_MAX;
-    if (loop->heap_count == loop->heap_room) {
-        loop->heap_room = loop->heap_room > 0 ? 2 * loop->heap_room : 64;
-        loop->heap = need_more_memory(loop->heap, loop->heap_room * sizeof *loop->heap);
+    timer_cancel(loop, timer);
+    if (__builtin_add_overflow(self->elapsed_ns, delay_ns, &due_ns)) due_ns = UINT64_MAX;
+    if (self->heap_count == self->heap_room) {
+        self->heap_room = self->heap_room > 0 ? 2 * self->heap_room : 64;
+        self->heap = need_more_memory(self->heap, self->heap_room * sizeof *self->heap);
     }
-    loop->heap[loop->heap_count] = (struct set_timer){
+    self->heap[self->heap_count] = (struct set_timer){
         .due_ns = due_ns,
-        .order = loop->shuffle ? draw(loop) : loop->timers_ever++,
+        .order = self->shuffle ? draw(self) : self->timers_ever++,
         .timer = timer,
     };
-    sift_up(loop, loop->heap_count++);
+    sift_up(self, self->heap_count++);
 }
 
 /* --- tasks --- */
 
-static void post(struct loop *base, struct loop_task *task)
+static void post(struct loop *loop, struct loop_task *task)
 {
-    struct test_loop *loop = of(base);
+    struct test_loop *self = of(loop);
 
     if (task->waiting) return;
     task->waiting = 1;
-    if (loop->task_count == loop->task_room) {
-        loop->task_room = loop->task_room > 0 ? 2 * loop->task_room : 64;
-        loop->tasks = need_more_memory(loop->tasks, loop->task_room * sizeof(struct loop_task *));
+    if (self->task_count == self->task_room) {
+        self->task_room = self->task_room > 0 ? 2 * self->task_room : 64;
+        self->tasks = need_more_memory(self->tasks, self->task_room * sizeof(struct loop_task *));
     }
-    loop->tasks[loop->task_count++] = task;
+    self->tasks[self->task_count++] = task;
 }
 
-static void cancel(struct loop *base, struct loop_task *task)
+static void cancel(struct loop *loop, struct loop_task *task)
 {
-    struct test_loop *loop = of(base);
+    struct test_loop *self = of(loop);
 
-    for (unsigned i = loop->task_first; i < loop->task_count; i++) {
-        if (loop->tasks[i] != task) continue;
-        loop->task_count--;
-        memmove(loop->tasks + i, loop->tasks + i + 1,
-                (loop->task_count - i) * sizeof(struct loop_task *));
+    for (unsigned i = self->task_first; i < self->task_count; i++) {
+        if (self->tasks[i] != task) continue;
+        self->task_count--;
+        memmove(self->tasks + i, self->tasks + i + 1,
+                (self->task_count - i) * sizeof(struct loop_task *));
         task->waiting = 0;
         return;
     }
@@ -176,9 +176,9 @@ static struct loop_task *take_task(struct test_loop *loop)
 
 /* --- the rest of the interface --- */
 
-static uint64_t now_ns(struct loop *loop) { return of(loop)->wall_ns; }
+static uint64_t read_clock(struct loop *loop) { return of(loop)->wall_ns; }
 
-static uint64_t elapsed_ns(struct loop *loop) { return of(loop)->elapsed_ns; }
+static uint64_t read_elapsed(struct loop *loop) { return of(loop)->elapsed_ns; }
 
 static void random_bytes(struct loop *loop, void *buffer, size_t length)
 {
@@ -195,8 +195,8 @@ static void random_bytes(struct loop *loop, void *buffer, size_t length)
 }
 
 static const struct loop_ops test_loop_ops = {
-    .now_ns = now_ns,
-    .elapsed_ns = elapsed_ns,
+    .now_ns = read_clock,
+    .elapsed_ns = read_elapsed,
     .random = random_bytes,
     .timer_set = timer_set,
     .timer_cancel = timer_cancel,
@@ -218,42 +218,42 @@ struct loop *test_loop_make(const struct test_loop_options *options)
     return &loop->loop;
 }
 
-void test_loop_free(struct loop *base)
+void test_loop_free(struct loop *loop)
 {
-    struct test_loop *loop = of(base);
+    struct test_loop *self = of(loop);
 
-    free(loop->heap);
-    free(loop->tasks);
-    free(loop);
+    free(self->heap);
+    free(self->tasks);
+    free(self);
 }
 
 /* --- running --- */
 
-bool test_loop_step(struct loop *base)
+bool test_loop_step(struct loop *loop)
 {
-    struct test_loop *loop = of(base);
-    struct loop_task *task = take_task(loop);
+    struct test_loop *self = of(loop);
+    struct loop_task *task = take_task(self);
 
     if (task != NULL) {
         task->waiting = 0;
         task->run(task->context);
         return true;
     }
-    if (loop->heap_count > 0 && loop->heap[0].due_ns <= loop->elapsed_ns) {
-        struct loop_timer *timer = loop->heap[0].timer;
+    if (self->heap_count > 0 && self->heap[0].due_ns <= self->elapsed_ns) {
+        struct loop_timer *timer = self->heap[0].timer;
 
-        timer_cancel(base, timer);
+        timer_cancel(loop, timer);
         timer->fire(timer->context);
         return true;
     }
     return false;
 }
 
-uint64_t test_loop_run(struct loop *base)
+uint64_t test_loop_run(struct loop *loop)
 {
     uint64_t steps = 0;
 
-    while (test_loop_step(base)) {
+    while (test_loop_step(loop)) {
         if (++steps == steps_max) {
             fprintf(stderr, "test_loop: %llu steps at one instant\n", (unsigned long long)steps);
             abort();
@@ -269,56 +269,56 @@ static void move_to(struct test_loop *loop, uint64_t due_ns)
     loop->elapsed_ns = due_ns;
 }
 
-bool test_loop_next(struct loop *base)
+bool test_loop_next(struct loop *loop)
 {
-    struct test_loop *loop = of(base);
+    struct test_loop *self = of(loop);
 
-    if (loop->heap_count == 0) return false;
-    move_to(loop, loop->heap[0].due_ns);
-    test_loop_run(base);
+    if (self->heap_count == 0) return false;
+    move_to(self, self->heap[0].due_ns);
+    test_loop_run(loop);
     return true;
 }
 
-void test_loop_pass(struct loop *base, uint64_t ns)
+void test_loop_pass(struct loop *loop, uint64_t ns)
 {
-    struct test_loop *loop = of(base);
-    uint64_t end_ns = loop->elapsed_ns + ns;
+    struct test_loop *self = of(loop);
+    uint64_t end_ns = self->elapsed_ns + ns;
 
-    test_loop_run(base);
-    while (loop->heap_count > 0 && loop->heap[0].due_ns <= end_ns) test_loop_next(base);
-    move_to(loop, end_ns);
+    test_loop_run(loop);
+    while (self->heap_count > 0 && self->heap[0].due_ns <= end_ns) test_loop_next(loop);
+    move_to(self, end_ns);
 }
 
-bool test_loop_until(struct loop *base, bool (*ready)(void *context), void *context,
+bool test_loop_until(struct loop *loop, bool (*ready)(void *context), void *context,
                      uint64_t limit_ns)
 {
-    struct test_loop *loop = of(base);
-    uint64_t end_ns = loop->elapsed_ns + limit_ns;
+    struct test_loop *self = of(loop);
+    uint64_t end_ns = self->elapsed_ns + limit_ns;
 
     while (!ready(context)) {
-        if (test_loop_step(base)) continue;
-        if (loop->heap_count == 0 || loop->heap[0].due_ns > end_ns) return false;
-        move_to(loop, loop->heap[0].due_ns);
+        if (test_loop_step(loop)) continue;
+        if (self->heap_count == 0 || self->heap[0].due_ns > end_ns) return false;
+        move_to(self, self->heap[0].due_ns);
     }
     return true;
 }
 
-void test_loop_set_clock(struct loop *loop, uint64_t now) { of(loop)->wall_ns = now; }
+void test_loop_set_clock(struct loop *loop, uint64_t now_ns) { of(loop)->wall_ns = now_ns; }
 
-void test_loop_forget(struct loop *base)
+void test_loop_forget(struct loop *loop)
 {
-    of(base)->heap_count = 0;
-    of(base)->task_first = of(base)->task_count = 0;
+    of(loop)->heap_count = 0;
+    of(loop)->task_first = of(loop)->task_count = 0;
 }
 
-unsigned test_loop_tasks(const struct loop *base)
+unsigned test_loop_tasks(const struct loop *loop)
 {
-    const struct test_loop *loop = (const struct test_loop *)base;
+    const struct test_loop *self = (const struct test_loop *)loop;
 
-    return loop->task_count - loop->task_first;
+    return self->task_count - self->task_first;
 }
 
-unsigned test_loop_timers(const struct loop *base)
+unsigned test_loop_timers(const struct loop *loop)
 {
-    return ((const struct test_loop *)base)->heap_count;
+    return ((const struct test_loop *)loop)->heap_count;
 }

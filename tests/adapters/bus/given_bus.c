@@ -197,15 +197,12 @@ static void on_failed(void *context, const struct topic *topic, unsigned partiti
 void given_join(struct given *given, struct given_reader *reader, const char *group,
                 const struct topic *topic)
 {
-    const struct topic **list = malloc(2 * sizeof *list);
-
-    list[0] = topic;
-    list[1] = NULL;
     reader->given = given;
+    reader->topics[0] = topic;
     if (reader->got == NULL) reader->got = malloc(GOT_MAX * sizeof *reader->got);
     reader->api = (struct bus_reader){
         .group = group,
-        .topics = list,
+        .topics = reader->topics,
         .position = on_position,
         .records = on_records,
         .failed = on_failed,

@@ -32,6 +32,7 @@ struct got {
 struct given_reader {
     struct bus_reader api;
     struct given *given;
+    const struct topic *topics[2];
     uint64_t applied[PARTITIONS]; /* by position(); of its one topic */
     struct got *got;
     unsigned count, calls, failures;

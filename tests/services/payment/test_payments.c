@@ -35,35 +35,83 @@ static void published(struct bus_record *record, enum outcome outcome, const str
     free(record);
 }
 
-/* Tells of an account as the account service does. */
-static void tell_of(const char *id)
+/* Publishes an event as the account service does. */
+static void publish(const struct event_type *type, struct uuid account, const void *data)
 {
-    struct account_created_event data = {.ledger = ledger_number(&books, "EUR", 0),
-                                         .status = ACCOUNT_STATUS_ACTIVE,
-                                         .currency = {"EUR"}};
-    struct envelope envelope = {.major = 1, .time_ns = 1, .tenant = "main", .entity_version = 1};
+    static uint64_t sequence;
+    struct envelope envelope = {.major = 1, .time_ns = 1, .tenant = "main"};
     struct bus_record *record = need_memory(sizeof *record);
     struct bus *bus = process_bus(platform_process(platform));
     struct buffer text = {0};
-    static uint64_t sequence;
 
-    cr_assert(uuid_read(id, &data.account.uuid));
-    envelope.id = envelope.subject = data.account.uuid;
-    strcpy(envelope.type, "account.created");
+    envelope.id = envelope.subject = account;
+    envelope.entity_version = ++sequence;
+    strcpy(envelope.type, type->name);
     strcpy(envelope.source, "/account/0/test");
-    sequence++;
     envelope_print_head(envelope.source, sequence, 0, &text);
-    envelope_print_body(&envelope, EVENT_TYPE(account_created), &data, &text);
+    envelope_print_body(&envelope, type, data, &text);
     *record = (struct bus_record){
         .topic = topic_find("micropay.account"),
-        .key = data.account.uuid,
+        .key = account,
         .value = text.bytes,
         .length = text.length,
         .done = published,
     };
     record->partition = topic_partition(record->topic, record->key);
     bus->ops->publish(bus, record);
+}
+
+static void tell_of(const char *id)
+{
+    struct account_created_event data = {.ledger = ledger_number(&books, "EUR", 0),
+                                         .status = ACCOUNT_STATUS_ACTIVE,
+                                         .currency = {"EUR"}};
+
+    cr_assert(uuid_read(id, &data.account.uuid));
+    publish(EVENT_TYPE(account_created), data.account.uuid, &data);
     platform_run(platform);
+}
+
+/* Limits what an account may pay a day. */
+static void limit(const char *id, int64_t count, int64_t cents)
+{
+    struct account_limit_changed_event data = {.ledger = ledger_number(&books, "EUR", 0),
+                                               .status = ACCOUNT_STATUS_ACTIVE,
+                                               .currency = {"EUR"}};
+
+    cr_assert(uuid_read(id, &data.account.uuid));
+    data.limits.count = 1;
+    data.limits.rows[0] = (struct account_limit){
+        .present = RECORD_BIT(account_limit, count) | RECORD_BIT(account_limit, amount),
+        .kind = LIMIT_KIND_PAYMENT,
+        .period = LIMIT_PERIOD_DAY,
+        .count = (uint64_t)count,
+        .amount = {cents, 2},
+    };
+    publish(EVENT_TYPE(account_limit_changed), data.account.uuid, &data);
+    platform_run(platform);
+}
+
+/* Freezes in the ledger, then tells of it. */
+static void freeze(const char *id, unsigned side)
+{
+    static uint64_t updates = 900000;
+    struct account_frozen_event data = {.ledger = ledger_number(&books, "EUR", 0),
+                                        .status = ACCOUNT_STATUS_FROZEN,
+                                        .frozen = side,
+                                        .present = RECORD_BIT(account_frozen_event, frozen),
+                                        .currency = {"EUR"}};
+    mp_account_update update = {.id = ++updates, .code = TRANSFER_CODE_FREEZE};
+    mp_result result;
+
+    cr_assert(uuid_read(id, &data.account.uuid));
+    update.account_id = id_of_uuid(data.account.uuid);
+    if (side != ACCOUNT_SIDE_CREDITS) update.flags_set |= MP_ACCOUNT_FROZEN_DEBITS;
+    if (side != ACCOUNT_SIDE_DEBITS) update.flags_set |= MP_ACCOUNT_FROZEN_CREDITS;
+    execute(&(mp_request){
+        .operation = MP_UPDATE_ACCOUNTS, .count = 1, .events = &update, .results = &result});
+    cr_assert_eq(result.result, MP_CREATED);
+    publish(EVENT_TYPE(account_frozen), data.account.uuid, &data);
 }
 
 static void make_wallet(const char *id)
@@ -226,4 +274,217 @@ Test(payments, every_fault_of_a_request_is_listed, .init = set_up, .fini = tear_
     expect(reply, 400, "type", "https://micropay.dev/problems/idempotency-key-missing");
     reply = post("/api/v1/payments", "k2", PAY(ALICE, BOB, "1.234", ""));
     expect(reply, 400, "errors.0.field", "/amount");
+}
+
+/* --- at once --- */
+
+struct answers {
+    unsigned count, created, refused, others;
+};
+
+static void count_answer(void *context, const struct http_memory_reply *reply)
+{
+    struct answers *answers = context;
+
+    answers->count++;
+    answers->created += reply->status == 201;
+    answers->refused += reply->status == 422;
+    answers->others += reply->status != 201 && reply->status != 422;
+}
+
+static void send(struct answers *answers, const char *target, const char *key, const char *body)
+{
+    platform_send(
+        platform,
+        &(struct platform_request){
+            .service = "payment", .method = "POST", .target = target, .key = key, .body = body},
+        count_answer, answers);
+}
+
+static void wait_for(const struct answers *answers, unsigned count)
+{
+    for (unsigned i = 0; i < 4000 && answers->count < count; i++)
+        platform_pass(platform, UINT64_C(10000000));
+    cr_assert_eq(answers->count, count);
+}
+
+Test(payments, two_refunds_at_once_never_give_back_more_than_was_captured, .init = set_up,
+     .fini = tear_down)
+{
+    struct answers answers = {0};
+    char target[100];
+
+    deposit(ALICE, "100.00");
+    snprintf(target, sizeof target, "/api/v1/payments/%s/refunds",
+             reply_text(post("/api/v1/payments", "k1", PAY(ALICE, BOB, "60.00", "")), "id"));
+    deposit(BOB, "100.00");
+    for (unsigned i = 0; i < 8; i++) {
+        char key[8];
+
+        snprintf(key, sizeof key, "r%u", i);
+        send(&answers, target, key, "{\"amount\":\"25.00\"}");
+    }
+    wait_for(&answers, 8);
+    cr_assert_eq(answers.created, 2);
+    cr_assert_eq(answers.refused, 6);
+    expect_balance(ALICE, 9000);
+    expect_balance(BOB, 11000);
+}
+
+Test(payments, a_limit_is_exact_however_many_pay_at_once, .init = set_up, .fini = tear_down)
+{
+    struct answers answers = {0};
+
+    deposit(ALICE, "1000.00");
+    limit(ALICE, 40, 20000);
+    for (unsigned i = 0; i < 64; i++) {
+        char key[8];
+
+        snprintf(key, sizeof key, "k%u", i);
+        send(&answers, "/api/v1/payments", key, PAY(ALICE, BOB, "7.00", ""));
+    }
+    wait_for(&answers, 64);
+    cr_assert_eq(answers.created, 28, "%u", answers.created); /* 28 * 7 = 196 of 200 */
+    cr_assert_eq(answers.refused, 36);
+    expect_balance(BOB, 19600);
+}
+
+Test(payments, what_fails_is_given_back_to_its_limit, .init = set_up, .fini = tear_down)
+{
+    deposit(ALICE, "50.00");
+    limit(ALICE, 2, 10000);
+    for (unsigned i = 0; i < 3; i++) {
+        char key[8];
+
+        snprintf(key, sizeof key, "k%u", i);
+        expect(post("/api/v1/payments", key, PAY(ALICE, BOB, "60.00", "")), 422, "type",
+               "https://micropay.dev/problems/insufficient-funds");
+    }
+    expect(post("/api/v1/payments", "k4", PAY(ALICE, BOB, "20.00", "")), 201, "status",
+           "completed");
+    expect(post("/api/v1/payments", "k5", PAY(ALICE, BOB, "20.00", "")), 201, "status",
+           "completed");
+    expect(post("/api/v1/payments", "k6", PAY(ALICE, BOB, "1.00", "")), 422, "type",
+           "https://micropay.dev/problems/limit-exceeded");
+}
+
+/* Runs a number of the loop's steps, driving the ledger beside. */
+static void run_steps(unsigned steps)
+{
+    struct loop *loop = platform_loop(platform);
+    mp_ledger *ledger = process_ledger(platform_process(platform));
+
+    for (unsigned i = 0; i < steps; i++) {
+        if (!test_loop_step(loop)) test_loop_pass(loop, UINT64_C(10000000));
+        cr_assert_eq(mp_step(ledger, NULL), MP_OK);
+        ledger_port_drive(process_port(platform_process(platform)));
+    }
+}
+
+static void freeze_at(unsigned steps, const char *who, unsigned side)
+{
+    struct answers answers = {0};
+    struct uuid alice, bob;
+    mp_balance a, b;
+    mp_ledger *ledger;
+
+    set_up();
+    deposit(ALICE, "100.00");
+    send(&answers, "/api/v1/payments", "k1", PAY(ALICE, BOB, "30.00", ""));
+    run_steps(steps);
+    freeze(who, side);
+    wait_for(&answers, 1);
+    ledger = process_ledger(platform_process(platform));
+    cr_assert(uuid_read(ALICE, &alice) && uuid_read(BOB, &bob));
+    cr_assert_eq(mp_read_balance(ledger, id_of_uuid(alice), &a), MP_OK);
+    cr_assert_eq(mp_read_balance(ledger, id_of_uuid(bob), &b), MP_OK);
+    cr_assert(a.debits_pending == 0 && b.credits_pending == 0, "%u: still held", steps);
+    cr_assert(a.debits_posted == b.credits_posted);
+    cr_assert_eq(a.debits_posted == 3000, answers.created == 1, "%u", steps);
+    cr_assert_eq(a.debits_posted == 0, answers.created == 0, "%u", steps);
+    tear_down();
+}
+
+Test(payments, a_freeze_at_any_step_leaves_a_payment_whole_or_undone)
+{
+    for (unsigned steps = 0; steps < 40; steps++) {
+        freeze_at(steps, ALICE, ACCOUNT_SIDE_DEBITS);
+        freeze_at(steps, BOB, ACCOUNT_SIDE_ALL);
+    }
+}
+
+Test(payments, a_crash_after_any_step_neither_loses_nor_doubles_a_payment)
+{
+    for (unsigned steps = 0; steps < 60; steps++) {
+        struct answers answers = {0};
+
+        set_up();
+        deposit(ALICE, "100.00");
+        send(&answers, "/api/v1/payments", "k1", PAY(ALICE, BOB, "12.50", ""));
+        run_steps(steps);
+        platform_crash(platform);
+        expect(post("/api/v1/payments", "k1", PAY(ALICE, BOB, "12.50", "")), 201, "status",
+               "completed");
+        expect_balance(ALICE, 8750);
+        expect_balance(BOB, 1250);
+        tear_down();
+    }
+}
+
+/* --- reconciliation --- */
+
+Test(payments, a_reservation_that_belongs_to_no_payment_is_given_back, .init = set_up,
+     .fini = tear_down)
+{
+    struct uuid alice, bob;
+    mp_transfer stray = {.id = 4711,
+                         .amount = 2500,
+                         .ledger = ledger_number(&books, "EUR", 0),
+                         .code = TRANSFER_CODE_PAYMENT,
+                         .user_data_128 = 99,
+                         .flags = MP_TRANSFER_PENDING};
+    mp_result result;
+
+    deposit(ALICE, "100.00");
+    expect(post("/api/v1/payments", "k1", PAY(ALICE, BOB, "30.00", ",\"capture\":\"manual\"")), 201,
+           "status", "requires_capture");
+    cr_assert(uuid_read(ALICE, &alice) && uuid_read(BOB, &bob));
+    stray.debit_account_id = id_of_uuid(alice);
+    stray.credit_account_id = id_of_uuid(bob);
+    execute(&(mp_request){
+        .operation = MP_CREATE_TRANSFERS, .count = 1, .events = &stray, .results = &result});
+    cr_assert_eq(result.result, MP_CREATED);
+    expect_balance(ALICE, 4500);
+    for (unsigned minute = 0; minute < 14; minute++) platform_pass(platform, UINT64_C(60000000000));
+    expect_balance(ALICE, 4500);
+    for (unsigned minute = 0; minute < 5; minute++) platform_pass(platform, UINT64_C(60000000000));
+    expect_balance(ALICE, 7000); /* the payment's own hold stays */
+}
+
+Test(payments, simulate_forces_each_outcome_and_holds_nothing, .init = set_up, .fini = tear_down)
+{
+    static const struct {
+        const char *header, *type;
+    } cases[] = {
+        {"Simulate: insufficient-funds", "https://micropay.dev/problems/insufficient-funds"},
+        {"Simulate: fraud-deny", "https://micropay.dev/problems/fraud-denied"},
+        {"Simulate: step-timeout", "https://micropay.dev/problems/reserve-timeout"},
+        {"Simulate: payee-frozen", "https://micropay.dev/problems/account-frozen"},
+    };
+
+    deposit(ALICE, "100.00");
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct platform_reply *reply = platform_call(
+            platform, &(struct platform_request){.service = "payment",
+                                                 .method = "POST",
+                                                 .target = "/api/v1/payments",
+                                                 .key = cases[i].header + 10,
+                                                 .header = cases[i].header,
+                                                 .body = PAY(ALICE, BOB, "10.00", "")});
+
+        cr_assert_str_eq(reply_text(reply, "type"), cases[i].type, "%s: %s", cases[i].header,
+                         reply->body);
+        cr_assert_str_eq(reply_text(reply, "payment.status"), "failed");
+        expect_balance(ALICE, 10000);
+    }
 }
