@@ -64,6 +64,7 @@ static void stop(void *context)
     struct payments *service = context;
 
     reconcile_free(service->reconcile);
+    rails_free(service->rails);
     waiting_end(service->waiting);
     if (service->turns != NULL) turns_close(service->turns);
     resend_free(service->resend);
@@ -93,6 +94,7 @@ static enum outcome start(const struct service_context *context, void **out, str
         return outcome;
     }
     service->reconcile = reconcile_make(service);
+    service->rails = rails_make(service);
     *out = service;
     return OUTCOME_DONE;
 }
