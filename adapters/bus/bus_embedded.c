@@ -6,6 +6,7 @@
 #include "bus/bus_embedded.h"
 
 #include "bus/topics.h"
+#include "observe/trace.h"
 #include "wire/buffer.h"
 
 #include <assert.h>
@@ -112,10 +113,13 @@ static void commit_some(struct embedded *bus)
     struct recent *appended = NULL, **end = &appended, *next;
     struct error err = {0};
     enum outcome outcome = OUTCOME_DONE;
+    uint64_t began_ns;
 
     if (bus->readers == NULL) recents_clear(bus->recents); /* else it would get gaps */
     if (records != NULL) {
+        began_ns = loop_elapsed_ns(bus->loop);
         outcome = append_all(bus, records, &end, &err);
+        if (trace_is_on) span_took(SPAN_bus_append, loop_elapsed_ns(bus->loop) - began_ns);
         if (outcome == OUTCOME_DONE) bus->bus.commits++;
     }
     for (; appended != NULL; appended = next) {

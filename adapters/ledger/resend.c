@@ -4,6 +4,7 @@
  */
 #include "ledger/resend.h"
 
+#include "observe/trace.h"
 #include "wire/buffer.h"
 
 #include <stdlib.h>
@@ -205,6 +206,8 @@ bool resend_answered(struct resend *table, const struct ledger_answer *answer)
     link = find(table, answer->command, answer->bind);
     command = *link;
     if (command == NULL) return false;
+    if (trace_is_on)
+        span_took(SPAN_ledger_command, loop_elapsed_ns(table->loop) - command->added_ns);
     *link = command->same_hash;
     queue_remove(table, command);
     free(command);

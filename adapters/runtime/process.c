@@ -2,6 +2,7 @@
 #include "runtime/process.h"
 
 #include "ledger/port.h"
+#include "observe/metrics.h"
 #include "security/scopes.h"
 #include "wire/buffer.h"
 
@@ -122,7 +123,8 @@ static enum outcome open_store(struct process *process, struct hosted *hosted, s
 
 /* --- services --- */
 
-static struct http_router *make_router(const struct process_config *config)
+static struct http_router *make_router(const struct process_config *config,
+                                       const struct service *service)
 {
     struct http_router *router = http_router_make();
 
@@ -130,7 +132,7 @@ static struct http_router *make_router(const struct process_config *config)
     if (config->authenticate != NULL)
         http_router_authenticate(router, config->authenticate, config->authenticate_context);
     if (config->observe != NULL)
-        http_router_observe(router, config->observe, config->observe_context);
+        http_router_observe(router, config->observe, (void *)service->name);
     return router;
 }
 
@@ -144,6 +146,7 @@ static enum outcome start(struct process *process, const struct service *service
     hosted->context = (struct service_context){
         .loop = config->loop,
         .bus = process->bus,
+        .data = config->data,
         .ledger = process->port,
         .reads = process->ledger,
         .ask = config->ask,
@@ -154,7 +157,7 @@ static enum outcome start(struct process *process, const struct service *service
     outcome = open_store(process, hosted, err);
     if (outcome == OUTCOME_DONE) outcome = service->start(&hosted->context, &hosted->state, err);
     if (outcome != OUTCOME_DONE) return outcome;
-    hosted->router = make_router(config);
+    hosted->router = make_router(config, service);
     if (service->routes != NULL) http_router_add(hosted->router, service->routes, hosted->state);
     return OUTCOME_DONE;
 }
@@ -220,6 +223,19 @@ struct store *process_store(struct process *process, const char *service)
     const struct hosted *hosted = find(process, service);
 
     return hosted != NULL ? hosted->context.store : NULL;
+}
+
+void process_metrics(struct process *process)
+{
+    metric_total(METRIC_bus_records_published_total, process->bus->records_published);
+    metric_total(METRIC_bus_commits_total, process->bus->commits);
+    metric_set(METRIC_ledger_stopped, !process->port->ops->running(process->port));
+    for (unsigned i = 0; i < process->count; i++) {
+        const struct hosted *hosted = &process->hosted[i];
+
+        if (hosted->service->metrics != NULL && hosted->state != NULL)
+            hosted->service->metrics(hosted->state);
+    }
 }
 
 /* --- the end --- */

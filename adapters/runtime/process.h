@@ -28,8 +28,7 @@ struct process_config {
     void *ask_context;
     http_authenticate authenticate; /* of all routers; NULL: routes with a scope refuse everybody */
     void *authenticate_context;
-    http_observe observe; /* NULL = nobody */
-    void *observe_context;
+    http_observe observe; /* with the service's name as its context; NULL = nobody */
 };
 
 struct process;
@@ -48,6 +47,8 @@ struct store *process_store(struct process *process, const char *service);
 mp_ledger *process_ledger(struct process *process);
 struct ledger_port *process_port(struct process *process);
 struct bus *process_bus(struct process *process);
+/* Sets the metrics of the bus, the ledger and the services. */
+void process_metrics(struct process *process);
 /* Takes no more work; `done` once all services have nothing under way. */
 void process_drain(struct process *process, void (*done)(void *context), void *context);
 /* Closes in the reverse order. */

@@ -2,6 +2,7 @@
 #include "runtime/run.h"
 
 #include "http/openapi.h"
+#include "observe/exchange.h"
 #include "observe/log.h"
 #include "observe/trace.h"
 #include "runtime/common.h"
@@ -218,6 +219,7 @@ static enum outcome open_process(struct run *run, struct error *err)
         .ask_context = run,
         .authenticate = keys_authenticate,
         .authenticate_context = run->keys,
+        .observe = observe_exchange,
     };
 
     return process_open(&config, &run->process, err);
@@ -229,6 +231,8 @@ static bool check_ready(void *context, struct error *err)
 
     return process_ready(desk->run->process, desk->service->name, err);
 }
+
+static void set_metrics(void *context) { process_metrics(((struct run *)context)->process); }
 
 static enum outcome open_desk(struct run *run, const struct service *service, struct error *err)
 {
@@ -249,6 +253,7 @@ static enum outcome open_desk(struct run *run, const struct service *service, st
     desk->service = service;
     desk->health = health_make(service->name);
     health_add(desk->health, "service", check_ready, desk);
+    health_on_metrics(desk->health, set_metrics, run);
     http_router_add(router, health_routes, desk->health);
     openapi_print(service, &desk->openapi);
     http_router_add(router, openapi_routes, &desk->openapi);

@@ -1,6 +1,7 @@
 /* The inbox: records of the bus become pieces of work, and what becomes of them. */
 #include "store/inbox.h"
 
+#include "observe/trace.h"
 #include "store/parked_internal.h"
 
 #include <stdio.h>
@@ -185,6 +186,8 @@ static void done(struct work *work, enum outcome outcome, const struct error *er
         turns_add_first(inbox->turns, work);
         return;
     }
+    if (trace_is_on && work->internal_added_ns != 0)
+        span_took(SPAN_bus_apply, loop_elapsed_ns(inbox->turns->loop) - work->internal_added_ns);
     free(piece->refused);
     event_release(piece->event);
     if (--inbox->outstanding == 0 && inbox->joined && outcome == OUTCOME_DONE)

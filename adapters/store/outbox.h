@@ -49,7 +49,8 @@ struct outbox_row {
     struct lane *lane;
     int64_t number;
     uint64_t written_ns;
-    char *bytes; /* as stored */
+    uint64_t taken_ns; /* of loop_elapsed_ns(): since when it is to be sent */
+    char *bytes;       /* as stored */
     size_t size;
     size_t memory; /* that all of it takes */
     unsigned count, unconfirmed;

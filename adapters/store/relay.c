@@ -8,6 +8,8 @@
  */
 #include "store/outbox.h"
 
+#include "observe/trace.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +91,8 @@ static void on_published(struct bus_record *record, enum outcome outcome, const 
     free((char *)record->value);
     record->value = NULL;
     if (outcome == OUTCOME_DONE) {
+        if (trace_is_on)
+            span_took(SPAN_bus_publish, loop_elapsed_ns(outbox->turns->loop) - row->taken_ns);
         row->unconfirmed--;
         outbox->failures = 0;
     } else {
@@ -189,6 +193,7 @@ void relay_set_up(struct outbox *outbox)
 static void append(struct lane *lane, struct outbox_row *row)
 {
     row->next = NULL;
+    row->taken_ns = loop_elapsed_ns(lane->outbox->turns->loop);
     if (lane->last != NULL)
         lane->last->next = row;
     else

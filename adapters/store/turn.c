@@ -9,6 +9,8 @@
  */
 #include "store/turn_internal.h"
 
+#include "observe/trace.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,6 +80,7 @@ void turns_add(struct turns *turns, struct work *work)
 {
     work->internal_outcome = OUTCOME_DONE;
     work->internal_error = NULL;
+    work->internal_added_ns = trace_is_on ? loop_elapsed_ns(turns->loop) : 0;
     push_last(turns, work);
     count_in(turns, work);
     schedule(turns);
@@ -87,6 +90,7 @@ void turns_add_first(struct turns *turns, struct work *work)
 {
     work->internal_outcome = OUTCOME_DONE;
     work->internal_error = NULL;
+    work->internal_added_ns = trace_is_on ? loop_elapsed_ns(turns->loop) : 0;
     push_first(turns, work);
     count_in(turns, work);
     schedule(turns);
@@ -153,14 +157,17 @@ void turn_cut(struct turn *turn, struct turn_mark mark)
 
 /* --- a turn: what runs between start and end, without the loop --- */
 
-/* Notes that a piece alone is refused; false if its outcome ends the turn. */
-static bool goes_on(struct work *work, enum outcome outcome, const struct error *err)
+/* Notes that a piece alone is refused; false if its outcome ends the turn. Else the next piece
+ * finds no error. */
+static bool goes_on(struct work *work, enum outcome outcome, struct error *err)
 {
     work->internal_outcome = outcome;
-    if (outcome == OUTCOME_DONE) return true;
-    if (outcome != OUTCOME_REFUSED) return false;
-    work->internal_error = need_memory(sizeof *work->internal_error);
-    *work->internal_error = *err;
+    if (outcome != OUTCOME_DONE && outcome != OUTCOME_REFUSED) return false;
+    if (outcome == OUTCOME_REFUSED) {
+        work->internal_error = need_memory(sizeof *work->internal_error);
+        *work->internal_error = *err;
+    }
+    if (err->reason != REASON_NONE) *err = (struct error){0};
     return true;
 }
 
@@ -209,19 +216,53 @@ static enum outcome write_all(struct turn *turn, struct error *err)
     return outbox_write(turns->outbox, turn, err);
 }
 
+/* Notes how long a part of a turn took; returns when it ended. */
+static uint64_t note(const struct turn *turn, enum span_name part, uint64_t since_ns)
+{
+    uint64_t now_ns = loop_elapsed_ns(turn->turns->loop);
+
+    if (trace_is_on) span_took(part, now_ns - since_ns);
+    return now_ns;
+}
+
 static enum outcome do_work(struct turn *turn, struct error *err)
 {
     struct store *store = turn->turns->store;
+    uint64_t began_ns = loop_elapsed_ns(turn->turns->loop), at_ns = began_ns;
+    enum outcome outcome = store_begin(store, err);
 
-    if (store_begin(store, err) != OUTCOME_DONE) return err->outcome;
-    if (load_all(turn, err) == OUTCOME_DONE && apply_all(turn, err) == OUTCOME_DONE &&
-        write_all(turn, err) == OUTCOME_DONE)
-        return store_commit(store, err);
-    store_rollback(store);
-    return err->outcome;
+    if (outcome != OUTCOME_DONE) return outcome;
+    outcome = load_all(turn, err);
+    at_ns = note(turn, SPAN_turn_load, at_ns);
+    if (outcome == OUTCOME_DONE) {
+        outcome = apply_all(turn, err);
+        at_ns = note(turn, SPAN_turn_apply, at_ns);
+    }
+    if (outcome == OUTCOME_DONE) {
+        outcome = write_all(turn, err);
+        at_ns = note(turn, SPAN_turn_write, at_ns);
+    }
+    if (outcome == OUTCOME_DONE) {
+        outcome = store_commit(store, err);
+        note(turn, SPAN_turn_commit, at_ns);
+    } else {
+        store_rollback(store);
+    }
+    note(turn, SPAN_turn, began_ns);
+    return outcome;
 }
 
 /* --- a turn: its start and end, on the loop --- */
+
+/* Says how long the pieces of a turn have waited for it. */
+static void note_waits(const struct turn *turn)
+{
+    uint64_t now_ns = loop_elapsed_ns(turn->turns->loop);
+
+    for (unsigned i = 0; i < turn->count && trace_is_on; i++)
+        if (turn->works[i]->internal_added_ns != 0)
+            span_took(SPAN_turn_wait, now_ns - turn->works[i]->internal_added_ns);
+}
 
 static void start(struct turns *turns)
 {
@@ -236,6 +277,7 @@ static void start(struct turns *turns)
         turn->works[turn->count] = pop_first(turns);
         count_out(turns, turn->works[turn->count]);
     }
+    note_waits(turn);
     outbox_start(turns->outbox);
     if (turns->hooks->begin != NULL) turns->hooks->begin(turns->service, turn);
 }

@@ -36,7 +36,8 @@ struct work {
     void (*done)(struct work *work, enum outcome outcome, const struct error *err);
     bool persist; /* what must not be lost (results, events): tried again with back-off for ever */
     bool lazy;    /* waits up to 100 ms for another piece to share its commit */
-    struct work *next; /* the queue's own */
+    struct work *next; /* the queue's own, as the rest */
+    uint64_t internal_added_ns;
     enum outcome internal_outcome;
     struct error *internal_error;
 };

@@ -55,7 +55,7 @@ enum {
 /* In the order of BOOKS_COLUMNS */
 enum {
     BOOKS_TENANT,
-    BOOKS_LIVE,
+    BOOKS_IS_LIVE,
     BOOKS_CURRENCY,
     BOOKS_CHANGE,
     BOOKS_NUMBER,
@@ -384,7 +384,7 @@ enum outcome account_sql_store_books(struct store *store, const struct currency_
 {
     struct store_value v[BOOKS_VALUES] = {
         [BOOKS_TENANT] = store_text(b->books.tenant),
-        [BOOKS_LIVE] = number(b->books.live),
+        [BOOKS_IS_LIVE] = number(b->books.live),
         [BOOKS_CURRENCY] = store_text(b->currency->code),
         [BOOKS_CHANGE] = id_value(&b->change),
         [BOOKS_NUMBER] = number(b->number),

@@ -1,5 +1,6 @@
 /* Metrics of payments. */
 #include "payments.h"
+#include "reconcile.h"
 
 #include "observe/log.h"
 #include "observe/metrics.h"
@@ -55,5 +56,7 @@ void measure_service(void *context)
     turns_metrics(service->turns, around->store, "payment", loop_now_ns(around->loop));
     metric_set(METRIC_saga_open, (double)service->open);
     metric_set(METRIC_operations_unanswered, resend_count(service->resend));
+    metric_set(METRIC_reservations_open, reconcile_open(service->reconcile));
+    metric_set(METRIC_reconcile_findings, reconcile_findings(service->reconcile));
     metric_set(METRIC_ledger_stopped, !around->ledger->ops->running(around->ledger));
 }

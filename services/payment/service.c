@@ -1,6 +1,7 @@
 /* The payment service: start, drain, stop. */
 #include "service.h"
 #include "payments.h"
+#include "reconcile.h"
 
 #include "wire/buffer.h"
 
@@ -62,6 +63,8 @@ static void stop(void *context)
 {
     struct payments *service = context;
 
+    reconcile_free(service->reconcile);
+    rails_free(service->rails);
     waiting_end(service->waiting);
     if (service->turns != NULL) turns_close(service->turns);
     resend_free(service->resend);
@@ -90,6 +93,8 @@ static enum outcome start(const struct service_context *context, void **out, str
         stop(service);
         return outcome;
     }
+    service->reconcile = reconcile_make(service);
+    service->rails = rails_make(service);
     *out = service;
     return OUTCOME_DONE;
 }

@@ -34,6 +34,7 @@ CREATE TABLE payments (
     refundable BIGINT NOT NULL,
     fee_captured BIGINT NOT NULL,
     verdict SMALLINT NOT NULL,
+    rail SMALLINT NOT NULL,
     legs BYTEA NOT NULL,
     updated_ns BIGINT NOT NULL,
     review_ns BIGINT NOT NULL,
@@ -49,6 +50,9 @@ CREATE INDEX payments_payer ON payments (payer, created_ns);
 CREATE INDEX payments_payee ON payments (payee, created_ns);
 CREATE INDEX payments_open_payer ON payments (payer) WHERE status < 6;
 CREATE INDEX payments_open_payee ON payments (payee) WHERE status < 6;
+
+-- To be handed to a rail
+CREATE INDEX payments_rail ON payments (created_ns) WHERE rail = 1;
 
 CREATE TABLE operations (
     payment BYTEA NOT NULL,
