@@ -80,7 +80,6 @@ struct journal {
     mp_log *log;
     mp_record ahead; /* read, but of the next batch */
     bool has_ahead, at_end;
-    uint64_t seen;                      /* end of the log at the last look */
     uint64_t position;                  /* where the next block begins at the earliest, */
     uint64_t began;                     /* and where the first one of this batch did */
     uint64_t stored;                    /* what the database has */
