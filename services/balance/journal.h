@@ -83,6 +83,7 @@ struct journal {
     uint64_t position;                  /* where the next block begins at the earliest, */
     uint64_t began;                     /* and where the first one of this batch did */
     uint64_t stored;                    /* what the database has */
+    uint64_t seen;                      /* the end of the log when it was read last */
     uint64_t tails[JOURNAL_PARTITIONS]; /* number of the last event of each */
     uint64_t tails_before[JOURNAL_PARTITIONS];
 
