@@ -385,7 +385,7 @@ static void run(void *context)
 {
     struct turns *turns = context;
 
-    if (turns->backing_off || (turns->waiting == 0 && !turns->wanted)) return;
+    if (turns->waiting == 0 && !turns->wanted) return;
     if (turns->lazy_wait) loop_timer_cancel(turns->loop, &turns->timer);
     turns->lazy_wait = false;
     turns->running = true;
@@ -411,6 +411,8 @@ static void on_timer(void *context)
 
 static bool drained(const struct turns *turns)
 {
+    /* nothing more becomes of what is broken */
+    if (turns->broken) return turns->waiting == 0;
     return turns->waiting == 0 && !turns->running && outbox_empty(turns->outbox);
 }
 
