@@ -2,8 +2,9 @@
 #include "services.h"
 
 #include "account/service.h"
+#include "balance/service.h"
 #include "fraud_rules/service.h"
 #include "payment/service.h"
 
-const struct service *const services_all[] = {&account_service, &fraud_rules_service,
-                                              &payment_service, NULL};
+const struct service *const services_all[] = {&account_service, &balance_service,
+                                              &fraud_rules_service, &payment_service, NULL};

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SPARE_MAX = 64 };
+
 /* --- the answer --- */
 
 const char *http_parameter(const struct http_exchange *exchange, const char *name)
@@ -19,12 +21,42 @@ void http_set_header(struct http_exchange *exchange, const char *name, const cha
     exchange->ops->set_header(exchange, name, value);
 }
 
+/* One from those that were used before: a piece of memory of this size is slow to get and give. */
+static struct http_dispatched *dispatched_make(struct http_router *router)
+{
+    struct http_dispatched *dispatched = router->spare;
+
+    if (dispatched == NULL) return need_memory(sizeof *dispatched);
+    router->spare = dispatched->next_spare;
+    router->spare_count--;
+    memset(dispatched, 0, sizeof *dispatched);
+    return dispatched;
+}
+
 static void dispatched_free(struct http_dispatched *dispatched)
 {
+    struct http_router *router = dispatched->router;
+
     page_done(&dispatched->page);
     target_done(&dispatched->target);
     free(dispatched->input);
-    free(dispatched);
+    if (router->spare_count == SPARE_MAX) {
+        free(dispatched);
+        return;
+    }
+    dispatched->next_spare = router->spare;
+    router->spare = dispatched;
+    router->spare_count++;
+}
+
+void dispatch_free_spare(struct http_router *router)
+{
+    while (router->spare != NULL) {
+        struct http_dispatched *dispatched = router->spare;
+
+        router->spare = dispatched->next_spare;
+        free(dispatched);
+    }
 }
 
 void http_answer(struct http_exchange *exchange, unsigned status)
@@ -151,7 +183,7 @@ void http_dispatch(struct http_router *router, struct http_exchange *exchange, c
 {
     struct error err = {0};
 
-    exchange->dispatched = need_memory(sizeof *exchange->dispatched);
+    exchange->dispatched = dispatched_make(router);
     exchange->dispatched->router = router;
     exchange->dispatched->began_ns = loop_elapsed_ns(exchange->loop);
     if (prepare(exchange, method, target, &err) == OUTCOME_DONE)

@@ -13,8 +13,11 @@ struct http_dispatched {
     struct target target;
     struct page page;
     void *input;
+    struct http_dispatched *next_spare;
 };
 
+/* Frees those that a router keeps for its next exchanges. */
+void dispatch_free_spare(struct http_router *router);
 /* Frees what is kept of an exchange that nobody will answer: for a simulator whose process dies. */
 void http_abandon(struct http_exchange *exchange);
 

@@ -1,5 +1,6 @@
 /* A request of evhttp as an exchange. */
 #include "http/http_server.h"
+#include "http/router.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -240,14 +241,19 @@ static const char *method_name(enum evhttp_cmd_type method)
 
 static void refuse(struct connection *connection, struct evhttp_request *request, const char *wrong)
 {
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    const char *method = method_name(evhttp_request_get_command(request));
     struct error err = {0};
     struct buffer body = {0};
 
     error_set(&err, REASON_INVALID_REQUEST, "%s", wrong);
     error_hint(&err, "The request must be well-formed HTTP/1.1.");
+    if (http_method_find(method) == HTTP_METHODS) { /* whatever else is wrong with it */
+        error_set(&err, REASON_METHOD_NOT_ALLOWED, "no path has the method %s", method);
+        evhttp_add_header(headers, "Allow", "GET, HEAD, POST, PUT, DELETE");
+    }
     problem_print(&body, &err, NULL, NULL);
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
-                      "application/problem+json");
+    evhttp_add_header(headers, "Content-Type", "application/problem+json");
     send_answer(connection, request, reason_row(err.reason)->status, &body, true);
 }
 

@@ -82,7 +82,7 @@ static bool path_is_new(const struct parts *parts, unsigned index)
     return true;
 }
 
-static void add_paths(const struct parts *parts, struct buffer *out)
+static void add_paths(const struct parts *parts, const struct http_route *all, struct buffer *out)
 {
     member(out, "paths");
     buffer_char(out, '{');
@@ -92,7 +92,7 @@ static void add_paths(const struct parts *parts, struct buffer *out)
         buffer_char(out, '{');
         for (unsigned j = i; j < parts->route_count; j++)
             if (strcmp(parts->routes[i]->path, parts->routes[j]->path) == 0)
-                openapi_operation(parts->routes[j], parts->tags[j], out);
+                openapi_operation(parts->routes[j], parts->tags[j], all, out);
         buffer_char(out, '}');
     }
     buffer_char(out, '}');
@@ -162,7 +162,7 @@ void openapi_print(const struct service *service, struct buffer *out)
     add_routes(&parts, openapi_routes, "operation");
     buffer_char(out, '{');
     add_info(service, out);
-    add_paths(&parts, out);
+    add_paths(&parts, service->routes, out);
     add_components(&parts, out);
     buffer_char(out, '}');
 }

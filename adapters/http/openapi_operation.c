@@ -58,7 +58,6 @@ static void add_operation_id(const struct http_route *route, struct buffer *out)
     const char *path = route->path, *version = "/api/v1/";
 
     if (strncmp(path, version, strlen(version)) == 0) path += strlen(version) - 1;
-    member(out, "operationId");
     buffer_char(out, '"');
     for (const char *c = http_method_name(route->method); *c != '\0'; c++)
         buffer_char(out, (char)(*c | 0x20));
@@ -244,8 +243,41 @@ static void add_header(struct buffer *out, const char *name, const char *word)
     buffer_format(out, "{\"$ref\":\"#/components/headers/%s\"}", word);
 }
 
+/* Whether an answer of one route has the id that another one's path takes: what POST /things makes
+ * is at /things/{id}. */
+static bool leads_to(const struct http_route *from, const struct http_route *to)
+{
+    size_t length = strlen(from->path);
+    const char *rest = to->path + length;
+
+    return from->method == HTTP_POST && from->gives != NULL && !from->lists &&
+           record_bit(from->gives, "id") != 0 && strncmp(to->path, from->path, length) == 0 &&
+           strncmp(rest, "/{id}", 5) == 0 && strchr(rest + 1, '{') == strrchr(rest + 1, '{');
+}
+
+static void add_links(const struct http_route *route, const struct http_route *all,
+                      struct buffer *out)
+{
+    bool any = false;
+
+    for (; all != NULL && all->path != NULL; all++) {
+        if (!leads_to(route, all)) continue;
+        if (!any) {
+            member(out, "links");
+            buffer_char(out, '{');
+        }
+        any = true;
+        next_member(out);
+        add_operation_id(all, out);
+        buffer_text(out, ":{\"operationId\":");
+        add_operation_id(all, out);
+        buffer_text(out, ",\"parameters\":{\"id\":\"$response.body#/id\"}}");
+    }
+    if (any) buffer_char(out, '}');
+}
+
 static void add_success(const struct http_route *route, unsigned status, const char *help,
-                        struct buffer *out)
+                        const struct http_route *all, struct buffer *out)
 {
     char text[16];
 
@@ -268,6 +300,7 @@ static void add_success(const struct http_route *route, unsigned status, const c
         openapi_media_types(route->produces, add_given, route, out);
         buffer_char(out, '}');
     }
+    add_links(route, all, out);
     buffer_char(out, '}');
 }
 
@@ -318,7 +351,8 @@ static void add_refusal(const struct http_route *route, unsigned status, struct 
     buffer_done(&names);
 }
 
-static void add_answers(const struct http_route *route, struct buffer *out)
+static void add_answers(const struct http_route *route, const struct http_route *all,
+                        struct buffer *out)
 {
     unsigned success = route->success != 0 ? route->success : 200;
 
@@ -328,10 +362,10 @@ static void add_answers(const struct http_route *route, struct buffer *out)
                 success == 204   ? "Done."
                 : success == 201 ? "Made, or there before."
                                  : "What was asked for.",
-                out);
+                all, out);
     if (route->waits)
         add_success(route, 202, "Accepted and durable, but not yet done. GET shows when it is.",
-                    out);
+                    all, out);
     for (unsigned status = 400; status < 600; status++) add_refusal(route, status, out);
     buffer_char(out, '}');
 }
@@ -360,7 +394,8 @@ static void add_curl(const struct http_route *route, struct buffer *out)
     buffer_done(&curl);
 }
 
-void openapi_operation(const struct http_route *route, const char *tag, struct buffer *out)
+void openapi_operation(const struct http_route *route, const char *tag,
+                       const struct http_route *all, struct buffer *out)
 {
     char method[8] = "";
 
@@ -368,6 +403,7 @@ void openapi_operation(const struct http_route *route, const char *tag, struct b
         method[i] = (char)(http_method_name(route->method)[i] | 0x20);
     member(out, method);
     buffer_char(out, '{');
+    member(out, "operationId");
     add_operation_id(route, out);
     member(out, "tags");
     buffer_format(out, "[\"%s\"]", tag);
@@ -379,7 +415,7 @@ void openapi_operation(const struct http_route *route, const char *tag, struct b
     }
     add_parameters(route, out);
     add_body(route, out);
-    add_answers(route, out);
+    add_answers(route, all, out);
     add_curl(route, out);
     buffer_char(out, '}');
 }

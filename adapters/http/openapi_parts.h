@@ -36,9 +36,10 @@ static inline void member_text(struct buffer *out, const char *name, const char 
 /* The parameters in braces of a path, in their order: calls `each` with the name. */
 void openapi_path_parameters(const char *path, void (*each)(struct buffer *out, const char *name),
                              struct buffer *out);
-/* Adds the operation of a route, a member of its path. */
-void openapi_operation(const struct http_route *route, const char *tag, struct buffer *out);
-/* Adds a value of a record that has just the fields that it needs. */
+/* Adds the operation of a route, a member of its path. `all` has the service's routes. */
+void openapi_operation(const struct http_route *route, const char *tag,
+                       const struct http_route *all, struct buffer *out);
+/* Adds a value of a record that has the fields that it needs, and accounts. */
 void openapi_example(const struct record *record, struct buffer *out);
 /* Calls `each` for each media type of a list such as "application/json, text/csv". */
 void openapi_media_types(const char *list,

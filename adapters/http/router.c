@@ -1,6 +1,8 @@
 /* Rows to a tree, and a path through it. */
 #include "http/router.h"
 
+#include "http/dispatch.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +98,7 @@ static void free_children(struct router_node *node)
 
 void http_router_free(struct http_router *router)
 {
+    dispatch_free_spare(router);
     free_children(&router->root);
     free(router);
 }

@@ -26,6 +26,8 @@ struct http_router {
     http_observe observe;
     void *observe_context;
     uint64_t (*scope_bit)(const char *name);
+    struct http_dispatched *spare; /* for the next exchanges */
+    unsigned spare_count;
 };
 
 const char *http_method_name(enum http_method method);

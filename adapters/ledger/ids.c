@@ -116,12 +116,29 @@ mp_id ledger_root(uint32_t number)
     return cut(hash);
 }
 
+const enum account_code books_roles[BOOKS_ROLES] = {
+    ACCOUNT_CODE_BANK,
+    ACCOUNT_CODE_CASH,
+    ACCOUNT_CODE_IN_TRANSIT,
+    ACCOUNT_CODE_FEES,
+};
+_Static_assert(BOOKS_ROLES * sizeof(uint64_t) >= sizeof((struct books *)NULL)->tenant - 1,
+               "a tenant's name fits the books");
+
+/* The n-th eight bytes of a text that is no longer than `size`. */
+static uint64_t eight_of(const char *text, size_t size, unsigned n)
+{
+    size_t length = strnlen(text, size), at = n * sizeof(uint64_t);
+    uint64_t eight = 0;
+
+    if (at < length) memcpy(&eight, text + at, length - at < 8 ? length - at : 8);
+    return eight;
+}
+
 void chain_of_books(const struct books *books, const char currency[4], uint32_t number,
                     struct chain *out)
 {
-    static const enum account_code roles[] = {ACCOUNT_CODE_BANK, ACCOUNT_CODE_CASH,
-                                              ACCOUNT_CODE_IN_TRANSIT, ACCOUNT_CODE_FEES};
-    unsigned count = sizeof roles / sizeof *roles;
+    unsigned count = BOOKS_ROLES;
 
     memset(out, 0, sizeof *out);
     out->operation = MP_CREATE_ACCOUNTS;
@@ -129,16 +146,19 @@ void chain_of_books(const struct books *books, const char currency[4], uint32_t 
     out->events.accounts[0] = (mp_account){
         .id = ledger_root(number),
         .user_data_128 = ledger_root_data(books, currency),
+        .user_data_64 = eight_of(currency, 3, 0),
+        .user_data_32 = books->live ? BOOKS_LIVE : BOOKS_TEST,
         .ledger = number,
         .code = ACCOUNT_CODE_ROOT,
         .flags = MP_ACCOUNT_LINKED,
     };
     for (unsigned i = 0; i < count; i++)
         out->events.accounts[1 + i] = (mp_account){
-            .id = system_account(books, currency, roles[i], (struct uuid){{0}}),
+            .id = system_account(books, currency, books_roles[i], (struct uuid){{0}}),
             .user_data_128 = ledger_root_data(books, currency),
+            .user_data_64 = eight_of(books->tenant, sizeof books->tenant - 1, i),
             .ledger = number,
-            .code = (uint16_t)roles[i],
+            .code = (uint16_t)books_roles[i],
             .flags = i + 1 < count ? MP_ACCOUNT_LINKED : 0,
         };
 }

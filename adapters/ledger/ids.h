@@ -27,6 +27,8 @@ enum transfer_code {
 #undef TRANSFER_CODE
     TRANSFER_CODE_PAYMENT_MIN = 100, /* reservations of payments have a code within */
     TRANSFER_CODE_PAYMENT_MAX = 199,
+    TRANSFER_CODE_PLATFORM_MIN = 100, /* no bulk transfer has a code within */
+    TRANSFER_CODE_PLATFORM_MAX = 399,
 };
 
 /* Kinds of operation; user_data_32 of what they book. Numbers are for ever: ids depend on them. */
@@ -44,6 +46,7 @@ enum step {
     STEP_RETURN = 11,
     STEP_BOOKS = 12, /* a currency's ledger number and system accounts */
     STEP_CONFIRM = 13,
+    STEP_REVERSAL = 14, /* of a transaction that is no payment's */
 };
 
 /* Whose books: every id depends on it. */
@@ -69,7 +72,17 @@ uint32_t ledger_number(const struct books *books, const char currency[4], unsign
 mp_id ledger_root(uint32_t number);
 mp_u128 ledger_root_data(const struct books *books, const char currency[4]);
 
-/* The chain that makes a currency's books: root and system accounts. */
+/* System accounts of a currency's books, in the order of their making. */
+enum { BOOKS_ROLES = 4 };
+extern const enum account_code books_roles[BOOKS_ROLES];
+
+/* user_data_32 of a root: mode */
+enum { BOOKS_TEST = 1, BOOKS_LIVE = 2 };
+
+/* The chain that makes a currency's books: root and system accounts. They say whose they are, so
+ * that the ledger alone tells what its numbers mean (ledger/catalogue.h reads it): the root's
+ * user_data_64 has the currency's letters, its user_data_32 the mode; user_data_64 of the system
+ * accounts together the tenant's name, eight bytes each. */
 void chain_of_books(const struct books *books, const char currency[4], uint32_t number,
                     struct chain *out);
 

@@ -691,10 +691,10 @@ static unsigned embedded_listen(struct ledger_port *base, const struct ledger_li
 
     if (port->listener_count == LISTENERS_MAX) abort();
     port->listeners[port->listener_count].listener = *listener;
-    if (listener->code_max > 0 && listener->expiry_position < port->log_from) {
+    if (listener->code_max > 0) {
         mp_log_close(port->log); /* read on from the earliest position that anybody wants */
         port->log = NULL;
-        port->log_from = listener->expiry_position;
+        if (listener->expiry_position < port->log_from) port->log_from = listener->expiry_position;
         port->expiry_count = 0;
     }
     loop_post(port->loop, &port->look);

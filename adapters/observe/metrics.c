@@ -41,44 +41,32 @@ static const uint64_t BLOCK[HISTOGRAM_BUCKETS] = {
     50 * us, 100 * us, 200 * us, 500 * us, 1 * ms,   2 * ms, 5 * ms, 10 * ms,
     20 * ms, 50 * ms,  100 * ms, 200 * ms, 500 * ms, 1 * s,  2 * s,  5 * s};
 
-#define L0                                                                                         \
-    {                                                                                              \
-        0                                                                                          \
-    }
-#define L1(a)                                                                                      \
-    {                                                                                              \
-        LABEL_##a                                                                                  \
-    }
-#define L2(a, b)                                                                                   \
-    {                                                                                              \
-        LABEL_##a, LABEL_##b                                                                       \
-    }
-#define L3(a, b, c)                                                                                \
-    {                                                                                              \
-        LABEL_##a, LABEL_##b, LABEL_##c                                                            \
-    }
+/* Lists in braces can't stand in brackets. */
+// NOLINTBEGIN(bugprone-macro-parentheses)
+// clang-format off
+#define L0          {0}
+#define L1(a)       {LABEL_##a}
+#define L2(a, b)    {LABEL_##a, LABEL_##b}
+#define L3(a, b, c) {LABEL_##a, LABEL_##b, LABEL_##c}
+#define ROW(title, what, ...) \
+    .name = #title, .help = (what), .labels = __VA_ARGS__, .cells = cells.title
 const struct metric_row metric_rows[METRICS] = {
-#define COUNTER(title, what, which)                                                                \
-    {.name = #title, .kind = KIND_COUNTER, .help = what, .labels = which, .cells = cells.title},
-#define GAUGE(title, what, which)                                                                  \
-    {.name = #title, .kind = KIND_GAUGE, .help = what, .labels = which, .cells = cells.title},
-#define HISTOGRAM(title, buckets, what, which)                                                     \
-    {.name = #title,                                                                               \
-     .kind = KIND_HISTOGRAM,                                                                       \
-     .help = what,                                                                                 \
-     .labels = which,                                                                              \
-     .bounds = buckets,                                                                            \
-     .cells = cells.title},
+#define COUNTER(title, what, which) {.kind = KIND_COUNTER, ROW(title, what, which)},
+#define GAUGE(title, what, which)   {.kind = KIND_GAUGE, ROW(title, what, which)},
+#define HISTOGRAM(title, buckets, what, which) \
+    {.kind = KIND_HISTOGRAM, .bounds = (buckets), ROW(title, what, which)},
 #include "observe/metrics.def"
 #undef COUNTER
 #undef GAUGE
 #undef HISTOGRAM
 };
+// clang-format on
+// NOLINTEND(bugprone-macro-parentheses)
 
 const struct label_row label_rows[LABELS] = {
     [LABEL_NONE] = {.most = 1},
 #define LABEL(title, shown, count, list)                                                           \
-    [LABEL_##title] = {.name = shown, .words = list, .most = count},
+    [LABEL_##title] = {.name = (shown), .words = (list), .most = (count)},
 #include "observe/labels.def"
 #undef LABEL
 };

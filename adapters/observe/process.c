@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,8 +33,8 @@ static bool read_stat(long long out[STAT_FIELDS])
     at += 2; /* field 3, the state, is a letter */
     for (unsigned field = 4; field < STAT_FIELDS; field++) {
         at = strchr(at, ' ');
-        if (at == NULL || sscanf(at, "%lld", &out[field]) != 1) return false;
-        at++;
+        if (at == NULL) return false;
+        out[field] = strtoll(++at, NULL, 10);
     }
     return true;
 }
@@ -47,7 +48,7 @@ static long long boot_time(void)
 
     if (file == NULL) return 0;
     while (fgets(line, sizeof line, file) != NULL)
-        if (sscanf(line, "btime %lld", &seconds) == 1) break;
+        if (strncmp(line, "btime ", 6) == 0) seconds = strtoll(line + 6, NULL, 10);
     fclose(file);
     return seconds;
 }

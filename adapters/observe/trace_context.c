@@ -57,7 +57,8 @@ void trace_hex(const uint8_t *bytes, unsigned count, char *out)
 
 void trace_context_print(const struct trace_context *context, char out[TRACEPARENT_TEXT + 1])
 {
-    memcpy(out, "00-", 3);
+    out[0] = out[1] = '0'; /* the version */
+    out[2] = '-';
     trace_hex(context->trace, 16, out + 3);
     out[35] = '-';
     trace_hex(context->span, 8, out + 36);

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -305,16 +306,27 @@ static void on_readable(evutil_socket_t descriptor, short what, void *context)
     watch->readable(watch->context);
 }
 
+/* Whether the system can tell when it is readable: libevent asks too late to say no. */
+static bool can_be_watched(int descriptor)
+{
+    struct stat stat;
+
+    if (fstat(descriptor, &stat) != 0) return false;
+    errno = EPERM;
+    return !S_ISREG(stat.st_mode) && !S_ISDIR(stat.st_mode);
+}
+
 static enum outcome watch(struct loop *loop, struct loop_watch *watch, int descriptor,
                           struct error *err)
 {
-    struct event *event =
-        event_new(of(loop)->base, descriptor, EV_READ | EV_PERSIST, on_readable, watch);
+    struct event *event = NULL;
 
+    if (can_be_watched(descriptor))
+        event = event_new(of(loop)->base, descriptor, EV_READ | EV_PERSIST, on_readable, watch);
     if (event == NULL || event_add(event, NULL) != 0) {
-        if (event != NULL) event_free(event);
         error_set(err, REASON_INTERNAL, "could not watch descriptor %d", descriptor);
         error_detail(err, "The system said: %s.", strerror(errno));
+        if (event != NULL) event_free(event);
         return err->outcome;
     }
     watch->internal[0] = event;
@@ -362,6 +374,20 @@ static void on_log(int severity, const char *message)
     if (severity >= EVENT_LOG_ERR) fprintf(stderr, "micropay: libevent: %s\n", message);
 }
 
+/* Changes of what is watched are handed to the system together, before the next poll: evhttp turns
+ * reading and writing off and on for each answer. No descriptor may be added under two numbers. */
+static struct event_base *make_base(void)
+{
+    struct event_config *config = event_config_new();
+    struct event_base *base;
+
+    if (config == NULL) return NULL;
+    event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
 enum outcome loop_open(struct loop **out, struct error *err)
 {
     struct loop_event *loop = need_memory(sizeof *loop);
@@ -371,7 +397,7 @@ enum outcome loop_open(struct loop **out, struct error *err)
     loop->loop.ops = &ops;
     loop->pool_used = RANDOM_POOL;
     loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    loop->base = event_base_new();
+    loop->base = make_base();
     if (loop->base != NULL) {
         loop->tasks = event_new(loop->base, -1, 0, on_tasks, loop);
         loop->wake = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);

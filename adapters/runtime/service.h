@@ -19,6 +19,7 @@ struct service_context {
     struct loop *loop;
     struct store *store; /* open and migrated; NULL if the service has no migrations */
     struct bus *bus;
+    const char *data; /* directory of what is kept beside databases; NULL = nothing can be */
     struct ledger_port *ledger; /* asks the writer */
     struct mp_ledger *reads;    /* the writer's read handle, in one process; else NULL */
     const void *settings;       /* the service's struct of settings */
@@ -36,6 +37,7 @@ struct service {
     const struct settings *settings;
     const struct http_route *routes;     /* ended by one without path */
     const struct migrations *migrations; /* NULL = no database */
+    const struct consume *consumes;      /* what it hands to turns_consume(); NULL = nothing */
     /* Makes the service's state; its routes' exchanges get it as `service`. */
     enum outcome (*start)(const struct service_context *context, void **out, struct error *err);
     /* NULL = ready once started. Says in err what it waits for. */

@@ -234,11 +234,11 @@ static void read_values(struct settings_loaded *loaded, struct error *err)
 static enum outcome refused(struct error *err)
 {
     err->reason = REASON_BAD_SETTING;
-    err->outcome = reason_row(REASON_BAD_SETTING)->outcome;
+    err->outcome = OUTCOME_BROKEN;
     snprintf(err->message, sizeof err->message, "cannot use the settings: %u fault%s",
              err->fault_count, err->fault_count == 1 ? "" : "s");
     error_hint(err, "Mend each where it comes from; --help-settings lists all settings.");
-    return err->outcome;
+    return OUTCOME_BROKEN;
 }
 
 enum outcome settings_load(const struct settings_sources *sources,
@@ -294,11 +294,11 @@ enum outcome settings_reload(struct settings_loaded *loaded, struct buffer *late
                              struct error *err)
 {
     const struct settings **sections;
-    struct settings_loaded *fresh;
+    struct settings_loaded *fresh = NULL;
     enum outcome outcome;
 
     *err = (struct error){0};
-    sections = need_memory((loaded->section_count + 1) * sizeof *sections);
+    sections = need_memory((loaded->section_count + 1) * sizeof(const struct settings *));
     for (unsigned i = 0; i < loaded->section_count; i++) sections[i] = loaded->sections[i].of;
     outcome = settings_load(&loaded->sources, sections, &fresh, err);
     free(sections);

@@ -3,6 +3,7 @@
 
 #include "observe/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,7 +150,7 @@ enum outcome keys_make(struct keys *keys, const struct key_request *request, str
     key.owner = uuid_is_zero(request->owner) ? new_id(keys) : request->owner;
     key.created_ns = loop_now_ns(keys->loop);
     memcpy(key.tenant, request->tenant, strlen(request->tenant) + 1);
-    memcpy(made, request->live ? "mp_live_" : "mp_test_", 8);
+    snprintf(made, sizeof made, "%s", request->live ? "mp_live_" : "mp_test_");
     draw_text(keys->loop, made + 8, KEY_RANDOM);
     key_hash(made, key.hash);
     if (rows_add(keys->store, &key, err) != OUTCOME_DONE) return err->outcome;

@@ -76,7 +76,7 @@ const char *keys_internal(const struct keys *keys);
 
 /* Fits http_router_authenticate(); the context is struct keys. Sets exchange->caller by the
  * Authorization header, or refuses with REASON_UNAUTHORIZED. */
-enum outcome keys_authenticate(void *keys, struct http_exchange *exchange,
+enum outcome keys_authenticate(void *context, struct http_exchange *exchange,
                                struct error *err) MUST_USE;
 
 bool tenant_is_valid(const char *tenant);

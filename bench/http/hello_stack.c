@@ -11,9 +11,8 @@
 
 static void answer(struct http_exchange *exchange)
 {
-    struct hello hello = {.status = "completed",
-                          .amount = {.units = 1250, .digits = 2},
-                          .currency = {.code = "EUR"}};
+    struct hello hello = {
+        .status = "completed", .amount = {.units = 1250, .digits = 2}, .currency = {.code = "EUR"}};
 
     http_answer_record(exchange, 200, &hello);
 }

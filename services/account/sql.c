@@ -55,7 +55,7 @@ enum {
 /* In the order of BOOKS_COLUMNS */
 enum {
     BOOKS_TENANT,
-    BOOKS_LIVE,
+    BOOKS_IS_LIVE,
     BOOKS_CURRENCY,
     BOOKS_CHANGE,
     BOOKS_NUMBER,
@@ -149,15 +149,16 @@ static struct store_value text_or_null(const char *text)
     return store_text(text[0] != '\0' ? text : NULL);
 }
 
+/* One that was taken off ISO's list since is shown as none, in minor units. */
 static const struct currency *read_currency(const struct store_row *row, unsigned column)
 {
+    static const struct currency none = {"XXX", 999, 0, "no currency"};
     const struct currency *currency;
     char code[4];
 
     store_read_text(row, column, code, sizeof code);
     currency = currency_find(code);
-    /* one that was taken off ISO's list since stays readable */
-    return currency != NULL ? currency : currency_find("XXX");
+    return currency != NULL ? currency : &none;
 }
 
 static void read_books(const struct store_row *row, unsigned tenant, struct books *out)
@@ -384,7 +385,7 @@ enum outcome account_sql_store_books(struct store *store, const struct currency_
 {
     struct store_value v[BOOKS_VALUES] = {
         [BOOKS_TENANT] = store_text(b->books.tenant),
-        [BOOKS_LIVE] = number(b->books.live),
+        [BOOKS_IS_LIVE] = number(b->books.live),
         [BOOKS_CURRENCY] = store_text(b->currency->code),
         [BOOKS_CHANGE] = id_value(&b->change),
         [BOOKS_NUMBER] = number(b->number),

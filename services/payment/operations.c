@@ -122,6 +122,7 @@ void send_reserve(struct payment *p, uint64_t now_ns, struct payment_effects *ef
         leg->debit_account_id = id_of_uuid(p->payer.uuid);
         leg->credit_account_id = id_of_uuid(p->legs[i].credit.uuid);
         leg->amount = (mp_amount)p->legs[i].held;
+        if (p->beyond_means) leg->amount += (mp_amount)AMOUNT_MAX * 1000;
         leg->code = code_of(p, i);
         leg->timeout = p->timeout;
         leg->flags = MP_TRANSFER_PENDING;
@@ -232,6 +233,24 @@ void send_void(struct payment *p, uint64_t now_ns, struct payment_effects *effec
 
     if (op == NULL) return;
     add_open_legs(&chain, p, op, MP_TRANSFER_VOID_PENDING, 0);
+    operation_send(p, op, &chain, effects);
+}
+
+/* What a rail has confirmed has left the bank. */
+void send_confirm(struct payment *p, uint64_t now_ns, struct payment_effects *effects)
+{
+    struct uuid nobody = {{0}};
+    struct chain chain;
+    struct operation *op = begin(p, p->id, STEP_CONFIRM, now_ns, &chain);
+    mp_transfer *leg = chain_leg(&chain, p, op, 0);
+
+    op->amount = p->captured;
+    leg->debit_account_id =
+        system_account(&p->books, p->currency->code, ACCOUNT_CODE_IN_TRANSIT, nobody);
+    leg->credit_account_id =
+        system_account(&p->books, p->currency->code, ACCOUNT_CODE_BANK, nobody);
+    leg->amount = (mp_amount)p->captured;
+    leg->code = TRANSFER_CODE_PAYMENT;
     operation_send(p, op, &chain, effects);
 }
 

@@ -44,7 +44,8 @@ struct row {
     struct payment *payment; /* NULL = there is none in the database, and none was made */
     struct uuid id;
     bool known, waited; /* before the turn it counted as under way */
-    bool alert;
+    bool alert, settled_before;
+    enum payment_status status_before; /* 0 = it is new */
     struct {
         struct uuid operation;
         enum step step;
@@ -66,6 +67,8 @@ struct payments {
     unsigned listener;
     struct resend *resend;
     struct waiting *waiting;
+    struct reconcile *reconcile;
+    struct rails *rails;
     struct rows rows; /* of the turn that runs */
     uint64_t expiry_position, expiry_position_stored;
     bool broken;   /* a stored chain can not be read */
@@ -83,6 +86,10 @@ enum outcome rows_step(struct payments *service, struct turn *turn, struct row *
 enum outcome rows_write(void *service, struct turn *turn, struct error *err);
 void rows_begin(void *service, struct turn *turn);
 void rows_end(void *service, struct turn *turn, bool committed);
+
+/* --- measure.c: metrics --- */
+void measure_row(const struct row *row);
+void measure_service(void *service);
 
 /* --- sql.c: every statement --- */
 enum outcome sql_load_payment(struct store *store, struct uuid id, struct row *row,
@@ -102,6 +109,8 @@ enum outcome sql_find_reference(struct store *store, const struct books *books,
                                 struct error *err) MUST_USE;
 enum outcome sql_load_position(struct store *store, uint64_t *out, struct error *err) MUST_USE;
 enum outcome sql_store_position(struct store *store, uint64_t position, struct error *err) MUST_USE;
+/* Payments that wait for the ledger or fraud. */
+enum outcome sql_count_waiting(struct store *store, uint64_t *out, struct error *err) MUST_USE;
 /* Calls `each` for every operation that was sent and not answered. */
 enum outcome sql_unanswered(struct store *store,
                             void (*each)(void *context, struct uuid payment, const void *chain,
@@ -111,6 +120,16 @@ enum outcome sql_unanswered(struct store *store,
 enum outcome sql_open_payments(struct store *store, struct account_id account, bool as_payer,
                                struct uuid *out, unsigned max, unsigned *count,
                                struct error *err) MUST_USE;
+
+/* Payments that are to be handed to a rail, oldest first. */
+enum outcome sql_for_rails(struct store *store, struct uuid *out, unsigned max, unsigned *count,
+                           struct error *err) MUST_USE;
+
+/* --- rails.c: payments to somebody outside --- */
+struct rails *rails_make(struct payments *service);
+void rails_free(struct rails *rails);
+/* A payment was captured that goes outside. */
+void rails_wake(struct rails *rails);
 
 /* --- limits.c --- */
 /* Takes a new payment from its payer's limits, or refuses it. */

@@ -3,6 +3,7 @@
 #include "payments.h"
 
 #include "http/idempotency.h"
+#include "rail/rail.h"
 #include "wire/buffer.h"
 #include "wire/times.h"
 
@@ -23,6 +24,7 @@ struct request_work {
     struct uuid reference_owner; /* payment that has the reference */
     struct amount amount;        /* of the request, before the currency is known */
     bool has_amount;
+    unsigned simulation;       /* enum simulation */
     struct account_id unknown; /* an account to be asked for */
     bool asks;
 };
@@ -76,6 +78,27 @@ static void read_fee(const struct payment_request *body, struct payment *p, stru
         system_account(&p->books, p->currency->code, ACCOUNT_CODE_FEES, (struct uuid){{0}}));
 }
 
+/* A wallet, or somebody outside: then the money is held in transit. */
+static void read_payee(const struct payment_request *body, struct payment *p, struct error *err)
+{
+    bool inside = (body->present & RECORD_BIT(payment_request, payee)) != 0;
+    bool outside = (body->present & RECORD_BIT(payment_request, external)) != 0;
+
+    if (inside == outside) {
+        error_fault(err, "/payee", "either payee or external is needed");
+        return;
+    }
+    p->payee = body->payee;
+    if (!outside) return;
+    if (!rail_scheme_is_valid(body->external.scheme))
+        error_fault(err, "/external/scheme", "must be a word of [a-z0-9_-]");
+    if (body->splits.count > 0) error_fault(err, "/splits", "don't go with a payee outside");
+    memcpy(p->scheme, body->external.scheme, sizeof body->external.scheme);
+    memcpy(p->identifier, body->external.identifier, sizeof body->external.identifier);
+    p->payee.uuid = uuid_of_id(
+        system_account(&p->books, p->currency->code, ACCOUNT_CODE_IN_TRANSIT, (struct uuid){{0}}));
+}
+
 static uint32_t read_hold(const struct payment_request *body, const struct payment *p,
                           const struct payment_policy *policy, struct error *err)
 {
@@ -113,7 +136,6 @@ static struct payment *read_payment(struct payments *service, struct http_exchan
     begin(exchange, p);
     p->kind = KIND_PAYMENT;
     p->payer = body->payer;
-    p->payee = body->payee;
     p->currency = currency_find(body->currency.code);
     p->capture = body->capture == 0 ? CAPTURE_AUTOMATIC : (enum capture_mode)body->capture;
     p->refund_fees =
@@ -122,6 +144,7 @@ static struct payment *read_payment(struct payments *service, struct http_exchan
         error_fault(err, "/currency", "is no currency of ISO 4217");
         return p;
     }
+    read_payee(body, p, err);
     read_amount(body->amount, p->currency, "/amount", false, &p->amount, err);
     p->timeout = read_hold(body, p, &service->policy, err);
     read_splits(body, p, err);
@@ -166,6 +189,61 @@ static struct payment *read_money(struct http_exchange *exchange, enum payment_k
     if ((body->present & RECORD_BIT(money_request, effective_at)) != 0)
         p->effective_ns = body->effective_at;
     return p;
+}
+
+/* --- the Simulate header of test mode --- */
+
+enum simulation {
+    SIMULATE_NOTHING,
+    SIMULATE_INSUFFICIENT_FUNDS,
+    SIMULATE_FRAUD_DENY,
+    SIMULATE_FRAUD_REVIEW,
+    SIMULATE_STEP_TIMEOUT,
+    SIMULATE_LATE_EVENT,
+    SIMULATE_PAYEE_FROZEN,
+    SIMULATIONS,
+};
+
+static enum simulation read_simulation(const struct http_exchange *exchange, struct error *err)
+{
+    static const char *const names[SIMULATIONS] = {
+        [SIMULATE_INSUFFICIENT_FUNDS] = "insufficient-funds",
+        [SIMULATE_FRAUD_DENY] = "fraud-deny",
+        [SIMULATE_FRAUD_REVIEW] = "fraud-review",
+        [SIMULATE_STEP_TIMEOUT] = "step-timeout",
+        [SIMULATE_LATE_EVENT] = "late-event",
+        [SIMULATE_PAYEE_FROZEN] = "payee-frozen",
+    };
+
+    if (exchange->simulate == NULL) return SIMULATE_NOTHING;
+    for (unsigned i = 1; i < SIMULATIONS; i++)
+        if (strcmp(exchange->simulate, names[i]) == 0) return (enum simulation)i;
+    error_fault(err, "header Simulate",
+                "must be insufficient-funds, fraud-deny, fraud-review, step-timeout, late-event or "
+                "payee-frozen");
+    return SIMULATE_NOTHING;
+}
+
+/* What is known before the payment starts. */
+static void simulate_before(struct payments *service, struct payment *p, enum simulation simulation)
+{
+    if (simulation == SIMULATE_FRAUD_DENY) p->verdict = VERDICT_DENY;
+    if (simulation == SIMULATE_FRAUD_REVIEW) p->verdict = VERDICT_REVIEW;
+    /* fraud's own verdict will come too late to count */
+    if (simulation == SIMULATE_LATE_EVENT) p->verdict = service->policy.without_verdict;
+    if (simulation == SIMULATE_INSUFFICIENT_FUNDS) p->beyond_means = true;
+}
+
+/* What happens to it right after: the ledger decides on what becomes of that, as always. */
+static enum outcome simulate_after(struct request_work *w, struct turn *turn, struct row *row,
+                                   struct error *err)
+{
+    struct payment_input input = {.kind = INPUT_FREEZE};
+
+    if (w->simulation == SIMULATE_PAYEE_FROZEN) input.reason = REASON_ACCOUNT_FROZEN;
+    if (w->simulation == SIMULATE_STEP_TIMEOUT) input.reason = REASON_RESERVE_TIMEOUT;
+    if (input.reason == REASON_NONE) return OUTCOME_DONE;
+    return rows_step(w->service, turn, row, &input, err);
 }
 
 /* --- in the turn --- */
@@ -213,7 +291,9 @@ static bool is_same(const struct payment *p, const struct payment *other, struct
         {"amount", p->operations[0].amount == other->amount},
         {"currency", p->currency == other->currency},
         {"payer", uuid_equal(p->payer.uuid, other->payer.uuid)},
-        {"payee", uuid_equal(p->payee.uuid, other->payee.uuid)},
+        {"payee", uuid_equal(p->payee.uuid, other->payee.uuid) &&
+                      strcmp(p->scheme, other->scheme) == 0 &&
+                      strcmp(p->identifier, other->identifier) == 0},
         {"capture", p->capture == other->capture},
         {"hold_for", p->timeout == other->timeout},
         {"reference", strcmp(p->reference, other->reference) == 0},
@@ -281,10 +361,11 @@ static enum outcome check_accounts(struct request_work *w, struct turn *turn, st
 {
     struct payment *p = w->made;
     unsigned payees = p->leg_count - (p->fee_leg ? 1 : 0);
+    bool inside = p->kind != KIND_WITHDRAWAL && p->scheme[0] == '\0';
     enum outcome outcome = OUTCOME_DONE;
 
     if (p->kind != KIND_DEPOSIT) outcome = check_account(w, turn, p->payer, true, err);
-    for (unsigned i = 0; i < payees && outcome == OUTCOME_DONE && p->kind != KIND_WITHDRAWAL; i++)
+    for (unsigned i = 0; i < payees && outcome == OUTCOME_DONE && inside; i++)
         outcome = check_account(w, turn, p->legs[i].credit, false, err);
     return outcome;
 }
@@ -307,7 +388,9 @@ static enum outcome create(struct request_work *w, struct turn *turn, struct row
     row->payment = w->made;
     w->made = NULL;
     w->input.kind = INPUT_CREATED;
-    return rows_step(w->service, turn, row, &w->input, err);
+    simulate_before(w->service, row->payment, w->simulation);
+    outcome = rows_step(w->service, turn, row, &w->input, err);
+    return outcome == OUTCOME_DONE ? simulate_after(w, turn, row, err) : outcome;
 }
 
 static enum outcome create_apply(struct work *work, struct turn *turn, struct error *err)
@@ -436,6 +519,7 @@ static struct request_work *make_work(struct http_exchange *exchange, struct uui
 
 static void start(struct http_exchange *exchange, struct payment *p, struct error *err)
 {
+    enum simulation simulation = read_simulation(exchange, err);
     struct request_work *w;
 
     if (err->reason != REASON_NONE) {
@@ -445,6 +529,7 @@ static void start(struct http_exchange *exchange, struct payment *p, struct erro
     }
     w = make_work(exchange, p->id, create_apply);
     w->made = p;
+    w->simulation = simulation;
     turns_add(w->service->turns, &w->work);
 }
 

@@ -1,7 +1,6 @@
 /* The payments of a turn: loaded once, changed by payment_step() alone, written once. */
 #include "payments.h"
 
-#include "observe/trace.h"
 #include "wire/buffer.h"
 
 #include <stdlib.h>
@@ -94,7 +93,11 @@ enum outcome rows_step(struct payments *service, struct turn *turn, struct row *
 
     if (!row->known) {
         row->known = true;
-        row->waited = !row->payment->fresh && waits(row->payment);
+        if (!row->payment->fresh) {
+            row->waited = waits(row->payment);
+            row->status_before = row->payment->status;
+            row->settled_before = payment_is_settled(row->payment);
+        }
     }
     outcome = payment_step(row->payment, input, &service->policy, turn_now_ns(turn), &effects, err);
     if (outcome != OUTCOME_DONE) return outcome;
@@ -174,16 +177,6 @@ static void forget(struct rows *rows)
     memset(rows->slots, 0, rows->room * sizeof(struct row *));
 }
 
-/* A payment that a caller may have waited for has come to rest. */
-static void note_duration(const struct payments *service, const struct row *row)
-{
-    uint64_t now_ns = loop_now_ns(service->context->loop);
-
-    if (!trace_is_on || !row->waited || waits(row->payment)) return;
-    if (now_ns > row->payment->created_ns)
-        span_took(SPAN_payment, now_ns - row->payment->created_ns);
-}
-
 void rows_end(void *context, struct turn *turn, bool committed)
 {
     struct payments *service = context;
@@ -195,7 +188,8 @@ void rows_end(void *context, struct turn *turn, bool committed)
         send_row(service, row);
         service->open += waits(row->payment);
         service->open -= row->waited;
-        note_duration(service, row);
+        measure_row(row);
+        if (row->payment->rail == RAIL_WANTED) rails_wake(service->rails);
         payment_tell(service, row->payment);
     }
     forget(&service->rows);

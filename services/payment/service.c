@@ -1,9 +1,8 @@
 /* The payment service: start, drain, stop. */
 #include "service.h"
 #include "payments.h"
+#include "reconcile.h"
 
-#include "observe/metrics.h"
-#include "store/turn_metrics.h"
 #include "wire/buffer.h"
 
 #include <stdlib.h>
@@ -34,7 +33,6 @@ static void send_unanswered(void *context, struct uuid payment, const void *chai
 {
     struct payments *service = context;
 
-    service->open++;
     if (!resend_add(service->resend, chain, length, payment)) service->broken = true;
 }
 
@@ -55,6 +53,7 @@ static enum outcome listen_to_ledger(struct payments *service, struct error *err
     service->listener = context->ledger->ops->listen(context->ledger, &listener);
     service->resend = resend_make(context->loop, context->ledger, service->listener);
     outcome = sql_unanswered(context->store, send_unanswered, service, err);
+    if (outcome == OUTCOME_DONE) outcome = sql_count_waiting(context->store, &service->open, err);
     if (outcome == OUTCOME_DONE && service->broken)
         return error_set(err, REASON_CORRUPT, "an operation's chain cannot be read");
     return outcome;
@@ -64,6 +63,8 @@ static void stop(void *context)
 {
     struct payments *service = context;
 
+    reconcile_free(service->reconcile);
+    rails_free(service->rails);
     waiting_end(service->waiting);
     if (service->turns != NULL) turns_close(service->turns);
     resend_free(service->resend);
@@ -92,6 +93,8 @@ static enum outcome start(const struct service_context *context, void **out, str
         stop(service);
         return outcome;
     }
+    service->reconcile = reconcile_make(service);
+    service->rails = rails_make(service);
     *out = service;
     return OUTCOME_DONE;
 }
@@ -120,16 +123,6 @@ static void drain(void *context, void (*done)(void *context), void *done_context
     turns_drain(service->turns, done, done_context);
 }
 
-static void set_metrics(void *context)
-{
-    const struct payments *service = context;
-
-    turns_metrics(service->turns, service->context->store, "payment",
-                  loop_now_ns(service->context->loop));
-    metric_set(METRIC_saga_open, (double)service->open);
-    metric_set(METRIC_operations_unanswered, resend_count(service->resend));
-}
-
 const struct service payment_service = {
     .name = "payment",
     .port = 8083,
@@ -137,9 +130,10 @@ const struct service payment_service = {
     .settings = &payment_settings,
     .routes = payment_routes,
     .migrations = &payment_migrations,
+    .consumes = payment_consumes,
     .start = start,
     .ready = ready,
     .drain = drain,
     .stop = stop,
-    .metrics = set_metrics,
+    .metrics = measure_service,
 };

@@ -1,6 +1,7 @@
 /* A payment as the API shows it; callers that wait for one. */
 #include "payments.h"
 
+#include "ledger/place.h"
 #include "wire/buffer.h"
 
 #include <stdio.h>
@@ -33,6 +34,7 @@ static void show_operation(const struct payment *p, const struct operation *op,
         [STEP_INCREASE] = BODY_INCREMENT, [STEP_EXTEND] = BODY_EXTENSION,
         [STEP_VOID] = BODY_VOID,          [STEP_BIND] = BODY_BIND,
         [STEP_REFUND] = BODY_REFUND,      [STEP_RETURN] = BODY_RETURN,
+        [STEP_CONFIRM] = BODY_CONFIRM,
     };
 
     memset(out, 0, sizeof *out);
@@ -74,6 +76,14 @@ static void show_optional(const struct payment *p, struct payment_body *out)
     if (p->reference[0] != '\0') {
         memcpy(out->reference, p->reference, sizeof out->reference);
         out->present |= RECORD_BIT(payment_body, reference);
+    }
+    if (p->scheme[0] != '\0') {
+        memcpy(out->scheme, p->scheme, sizeof out->scheme);
+        out->present |= RECORD_BIT(payment_body, scheme);
+    }
+    if (p->rail != RAIL_NONE) {
+        out->rail = p->rail;
+        out->present |= RECORD_BIT(payment_body, rail);
     }
     if (p->hold == HOLD_OPEN && payment_is_open(p)) {
         out->hold_expires_at = p->hold_until_ns;
@@ -117,11 +127,9 @@ void payment_show(const struct payment *p, struct payment_body *out)
 
 static void set_sequence(struct http_exchange *exchange, const struct payment *p)
 {
-    char text[32];
+    const struct payments *service = exchange->service;
 
-    if (p->sequence == 0) return;
-    snprintf(text, sizeof text, "0.0.%llu", (unsigned long long)p->sequence);
-    http_set_header(exchange, "Micropay-Sequence", text);
+    ledger_place_header(service->context->reads, exchange, p->sequence);
 }
 
 /* Why a payment that ended badly did. */

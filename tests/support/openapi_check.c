@@ -286,6 +286,23 @@ static void check_references(const cJSON *document, const cJSON *at)
     cJSON_ArrayForEach(child, at) { check_references(document, child); }
 }
 
+/* Links of an operation's answers lead to operations. */
+static void check_links(const cJSON *operation, const char *const *ids, unsigned count)
+{
+    const cJSON *answer, *link;
+
+    cJSON_ArrayForEach(answer, openapi_at(operation, "responses"))
+    {
+        cJSON_ArrayForEach(link, openapi_at(answer, "links"))
+        {
+            unsigned i = 0;
+
+            while (i < count && strcmp(ids[i], openapi_text(link, "operationId")) != 0) i++;
+            cr_assert_lt(i, count, "there is no %s", openapi_text(link, "operationId"));
+        }
+    }
+}
+
 static void check_ids(const cJSON *paths)
 {
     const char *ids[256];
@@ -303,6 +320,10 @@ static void check_ids(const cJSON *paths)
         }
     }
     cr_assert_eq(count, route_count, "%u operations, %u routes", count, route_count);
+    cJSON_ArrayForEach(path, paths)
+    {
+        cJSON_ArrayForEach(operation, path) { check_links(operation, ids, count); }
+    }
 }
 
 void openapi_check_nothing_else(const struct service *service, const cJSON *document)

@@ -6,6 +6,7 @@
 #include "wire/buffer.h"
 
 #include <dirent.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,15 +182,17 @@ static void make_directory(struct platform *platform)
     if (mkdtemp(platform->directory) == NULL) abort();
 }
 
+static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *ftw)
+{
+    (void)stat;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
 static void remove_directory(const struct platform *platform)
 {
-    DIR *directory = opendir(platform->directory);
-    struct dirent *entry;
-
-    while (directory != NULL && (entry = readdir(directory)) != NULL)
-        if (entry->d_name[0] != '.') unlinkat(dirfd(directory), entry->d_name, 0);
-    if (directory != NULL) closedir(directory);
-    rmdir(platform->directory);
+    nftw(platform->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 struct platform *platform_make(const struct platform_options *options)
@@ -277,6 +280,7 @@ void platform_crash(struct platform *platform)
     open_process(platform);
 }
 
+const char *platform_directory(const struct platform *platform) { return platform->directory; }
 struct loop *platform_loop(struct platform *platform) { return platform->loop; }
 struct process *platform_process(struct platform *platform) { return platform->process; }
 

@@ -176,9 +176,9 @@ static struct loop_task *take_task(struct test_loop *loop)
 
 /* --- the rest of the interface --- */
 
-static uint64_t now_ns(struct loop *loop) { return of(loop)->wall_ns; }
+static uint64_t read_clock(struct loop *loop) { return of(loop)->wall_ns; }
 
-static uint64_t elapsed_ns(struct loop *loop) { return of(loop)->elapsed_ns; }
+static uint64_t read_elapsed(struct loop *loop) { return of(loop)->elapsed_ns; }
 
 static void random_bytes(struct loop *loop, void *buffer, size_t length)
 {
@@ -195,8 +195,8 @@ static void random_bytes(struct loop *loop, void *buffer, size_t length)
 }
 
 static const struct loop_ops test_loop_ops = {
-    .now_ns = now_ns,
-    .elapsed_ns = elapsed_ns,
+    .now_ns = read_clock,
+    .elapsed_ns = read_elapsed,
     .random = random_bytes,
     .timer_set = timer_set,
     .timer_cancel = timer_cancel,
@@ -303,7 +303,7 @@ bool test_loop_until(struct loop *loop, bool (*ready)(void *context), void *cont
     return true;
 }
 
-void test_loop_set_clock(struct loop *self, uint64_t now) { of(self)->wall_ns = now; }
+void test_loop_set_clock(struct loop *loop, uint64_t now_ns) { of(loop)->wall_ns = now_ns; }
 
 void test_loop_forget(struct loop *loop)
 {

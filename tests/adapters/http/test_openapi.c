@@ -83,6 +83,14 @@ Test(openapi, the_example_of_a_body_is_one_that_is_taken, .init = set_up, .fini 
     cr_assert_str_eq(item.currency.code, "EUR");
 }
 
+Test(openapi, what_is_made_is_linked_to_what_can_be_done_with_it, .init = set_up, .fini = tear_down)
+{
+    const cJSON *links = openapi_at(described(HTTP_POST, "/v1/items"), "responses|201|links");
+
+    cr_assert_eq(cJSON_GetArraySize(links), 4);
+    cr_assert_str_eq(openapi_text(links, "get_v1_items_id|parameters|id"), "$response.body#/id");
+}
+
 static void keep(void *context, const struct http_memory_reply *reply)
 {
     struct buffer *text = context;

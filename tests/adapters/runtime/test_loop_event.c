@@ -1,6 +1,7 @@
 #include "runtime/loop.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -303,7 +304,10 @@ Test(loop, a_descriptor_that_cannot_be_watched_is_refused)
 {
     struct loop_watch watch = {.readable = note};
     struct error err = {0};
+    int file = open("/proc/self/exe", O_RDONLY);
 
     cr_assert_eq(loop->ops->watch(loop, &watch, 9999, &err), OUTCOME_BROKEN);
+    cr_assert_eq(loop->ops->watch(loop, &watch, file, &err), OUTCOME_BROKEN);
     loop->ops->unwatch(loop, &watch);
+    close(file);
 }

@@ -99,7 +99,8 @@ Test(settings, without_any_source_each_has_the_default_of_its_row)
 
 Test(settings, the_command_line_beats_the_environment_beats_files_beat_defaults)
 {
-    char *environment[] = {"MICROPAY_SHOP_TILLS=6", "MICROPAY_SHOP_WAIT_MS=600", "HOME=/", NULL};
+    static char *environment[] = {"MICROPAY_SHOP_TILLS=6", "MICROPAY_SHOP_WAIT_MS=600", "HOME=/",
+                                  NULL};
     const struct shop_settings *shop;
 
     add_file(file("first", "[shop]\ntills = 4\nwait_ms = 400\ncache = 4KiB\npolicy = allow\n"));
@@ -200,8 +201,8 @@ Test(settings, a_service_whose_name_is_misspelt_hides_none_of_its_lines)
 
 Test(settings, all_faults_are_told_at_once)
 {
-    char *environment[] = {"MICROPAY_SHOP_TILLS=0", "MICROPAY_SHOP_TILSL=3", "MICROPAY_LISTENN=x",
-                           NULL};
+    static char *environment[] = {"MICROPAY_SHOP_TILLS=0", "MICROPAY_SHOP_TILSL=3",
+                                  "MICROPAY_LISTENN=x", NULL};
 
     add_file(file("conf", "logg_level = debug\n[shop]\ntills = 0\n\nnothing\n"));
     add_file("/nowhere/at/all.conf");
@@ -233,8 +234,9 @@ Test(settings, a_bad_value_refuses_to_start_even_where_a_better_source_overrides
 
 Test(settings, variables_of_tests_clients_and_other_processes_stop_nobody)
 {
-    char *environment[] = {"MICROPAY_KEY=mp_test_x", "MICROPAY_TEST_DATA=/",  "MICROPAY_BANK_X=1",
-                           "MICROPAY=./micropay",    "MICROPAY_SHOP_TILLS=9", NULL};
+    static char *environment[] = {"MICROPAY_KEY=mp_test_x", "MICROPAY_TEST_DATA=/",
+                                  "MICROPAY_BANK_X=1",      "MICROPAY=./micropay",
+                                  "MICROPAY_SHOP_TILLS=9",  NULL};
 
     sources.environment = environment;
     cr_assert_eq(load()->tills, 9);
@@ -279,6 +281,14 @@ Test(settings, odd_bytes_in_a_file_are_faults_not_crashes)
     free(text);
 }
 
+static size_t draw(size_t limit)
+{
+    static uint32_t state = 5;
+
+    state = state * 1664525 + 1013904223;
+    return (state >> 8) % limit;
+}
+
 Test(settings, any_bytes_in_a_file_either_load_or_are_faults)
 {
     static const char *const pieces[] = {
@@ -286,13 +296,12 @@ Test(settings, any_bytes_in_a_file_either_load_or_are_faults)
         "motto",  "\t", "\xff", "till_key", "file:/", "\1", "change", "1.5",  "cache", "4 KiB"};
     char text[512];
 
-    srand(5);
     for (unsigned round = 0; round < 3000; round++) {
         struct error found = {0};
 
         text[0] = '\0';
-        for (int i = rand() % 40; i > 0; i--)
-            strcat(text, pieces[(size_t)rand() % (sizeof pieces / sizeof *pieces)]);
+        for (size_t i = draw(40); i > 0; i--)
+            strcat(text, pieces[draw(sizeof pieces / sizeof *pieces)]);
         sources.files[0] = file("any", text);
         sources.file_count = 1;
         if (settings_load(&sources, sections, &loaded, &found) == OUTCOME_DONE) {
@@ -307,7 +316,8 @@ Test(settings, any_bytes_in_a_file_either_load_or_are_faults)
 Test(settings, a_secret_comes_from_its_file_and_is_printed_nowhere)
 {
     const char *path = file("key", "open sesame\n");
-    char variable[128], value[128], *environment[] = {variable, NULL};
+    static char variable[128], *environment[] = {variable, NULL};
+    char value[128];
     struct buffer out = {0};
 
     snprintf(variable, sizeof variable, "MICROPAY_SHOP_TILL_KEY_FILE=%s", path);
@@ -323,7 +333,7 @@ Test(settings, a_secret_comes_from_its_file_and_is_printed_nowhere)
 
 Test(settings, a_secret_that_stands_in_clear_is_refused_and_not_repeated)
 {
-    char *environment[] = {"MICROPAY_SHOP_TILL_KEY=hunter2", NULL};
+    static char *environment[] = {"MICROPAY_SHOP_TILL_KEY=hunter2", NULL};
 
     sources.environment = environment;
     expect_fault("MICROPAY_SHOP_TILL_KEY",
@@ -361,8 +371,8 @@ Test(settings, a_secrets_file_that_is_overridden_need_not_exist)
 
 Test(settings, both_variables_of_one_secret_are_one_too_many)
 {
-    char *environment[] = {"MICROPAY_SHOP_TILL_KEY=file:/a", "MICROPAY_SHOP_TILL_KEY_FILE=/b",
-                           NULL};
+    static char *environment[] = {"MICROPAY_SHOP_TILL_KEY=file:/a",
+                                  "MICROPAY_SHOP_TILL_KEY_FILE=/b", NULL};
 
     sources.environment = environment;
     cr_assert_eq(settings_load(&sources, sections, &loaded, &err), OUTCOME_BROKEN);
@@ -401,7 +411,7 @@ Test(settings, an_option_without_its_value_is_told_together_with_the_other_fault
 
 Test(settings, what_is_printed_says_where_each_value_is_from_and_can_be_given_back)
 {
-    char *environment[] = {"MICROPAY_LOG_LEVEL=warn", NULL};
+    static char *environment[] = {"MICROPAY_LOG_LEVEL=warn", NULL};
     struct buffer out = {0};
     const char *path = file("conf", "[shop]\nmotto = \" a # b\"\ncache = 2 MiB\n");
     char line[160];

@@ -31,9 +31,9 @@ static void fill_list(const struct record_field *field, unsigned seed, char *out
 
 static void fill_word(const struct record_field *field, unsigned seed, char *out)
 {
-    unsigned count = 0, index;
+    unsigned count = 1, index;
 
-    if (field->choices == NULL) return;
+    if (field->choices == NULL || field->choices[0] == NULL) return;
     while (field->choices[count] != NULL) count++;
     index = seed % count;
     if (field->kind == RECORD_WORD) {
@@ -46,9 +46,9 @@ static void fill_word(const struct record_field *field, unsigned seed, char *out
 
 static void fill_number(const struct record_field *field, unsigned seed, char *out)
 {
-    uint64_t number = field->kind == RECORD_COUNT_OF
-                          ? field->low + seed % (field->high - field->low + 1)
-                          : UINT64_C(1) << seed % 33;
+    uint64_t most = field->high - field->low, number = UINT64_C(1) << seed % 33;
+
+    if (field->kind == RECORD_COUNT_OF) number = field->low + (seed <= most ? seed : most);
 
     put(out, &number, sizeof number);
 }
