@@ -118,7 +118,7 @@ static enum outcome give_up_apply(struct work *work, struct turn *turn, struct e
     struct journal *journal = of(work);
 
     for (struct holder *holder = journal->wanted; holder != NULL; holder = holder->next) {
-        struct known_account nobody = {.id = holder->account.id, .currency = currency_find("XXX")};
+        struct known_account nobody = {.id = holder->account.id, .currency = &currencies[0]};
 
         if (holder->state == HOLDER_UNKNOWN && !holder->account.found &&
             balance_sql_store_account(turn_store(turn), &nobody, err) != OUTCOME_DONE)

@@ -80,10 +80,10 @@ struct journal {
     mp_log *log;
     mp_record ahead; /* read, but of the next batch */
     bool has_ahead, at_end;
-    uint64_t seen;                      /* end of the log at the last look */
     uint64_t position;                  /* where the next block begins at the earliest, */
     uint64_t began;                     /* and where the first one of this batch did */
     uint64_t stored;                    /* what the database has */
+    uint64_t seen;                      /* the end of the log when it was read last */
     uint64_t tails[JOURNAL_PARTITIONS]; /* number of the last event of each */
     uint64_t tails_before[JOURNAL_PARTITIONS];
 

@@ -202,7 +202,7 @@ static enum outcome find_one(struct looking *w, struct reservation **out, struct
 
 static enum outcome get_apply(struct work *work, struct turn *turn, struct error *err)
 {
-    struct reservation *row;
+    struct reservation *row = NULL;
 
     (void)turn;
     return find_one((struct looking *)work, &row, err);
@@ -210,7 +210,7 @@ static enum outcome get_apply(struct work *work, struct turn *turn, struct error
 
 static enum outcome release_apply(struct work *work, struct turn *turn, struct error *err)
 {
-    struct reservation *row;
+    struct reservation *row = NULL;
 
     if (find_one((struct looking *)work, &row, err) != OUTCOME_DONE) return err->outcome;
     if (row->status == RESERVATION_HELD) {

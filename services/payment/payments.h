@@ -109,6 +109,8 @@ enum outcome sql_find_reference(struct store *store, const struct books *books,
                                 struct error *err) MUST_USE;
 enum outcome sql_load_position(struct store *store, uint64_t *out, struct error *err) MUST_USE;
 enum outcome sql_store_position(struct store *store, uint64_t position, struct error *err) MUST_USE;
+/* Payments that wait for the ledger or fraud. */
+enum outcome sql_count_waiting(struct store *store, uint64_t *out, struct error *err) MUST_USE;
 /* Calls `each` for every operation that was sent and not answered. */
 enum outcome sql_unanswered(struct store *store,
                             void (*each)(void *context, struct uuid payment, const void *chain,

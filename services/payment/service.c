@@ -33,7 +33,6 @@ static void send_unanswered(void *context, struct uuid payment, const void *chai
 {
     struct payments *service = context;
 
-    service->open++;
     if (!resend_add(service->resend, chain, length, payment)) service->broken = true;
 }
 
@@ -54,6 +53,7 @@ static enum outcome listen_to_ledger(struct payments *service, struct error *err
     service->listener = context->ledger->ops->listen(context->ledger, &listener);
     service->resend = resend_make(context->loop, context->ledger, service->listener);
     outcome = sql_unanswered(context->store, send_unanswered, service, err);
+    if (outcome == OUTCOME_DONE) outcome = sql_count_waiting(context->store, &service->open, err);
     if (outcome == OUTCOME_DONE && service->broken)
         return error_set(err, REASON_CORRUPT, "an operation's chain cannot be read");
     return outcome;

@@ -514,6 +514,25 @@ static void on_unanswered(void *context, const struct store_row *row)
     to->each(to->context, store_read_uuid(row, 0), row->values[1].bytes, row->values[1].length);
 }
 
+/* As payment_is_settled() has it: initiated, processing, or being given up. */
+static const struct store_statement count_waiting = {
+    "count the payments that wait",
+    "SELECT COUNT(*) FROM payments WHERE status < 6"
+    " AND (status IN (1, 5) OR giving_up IS NOT NULL)",
+};
+
+static void on_count(void *context, const struct store_row *row)
+{
+    *(uint64_t *)context = (uint64_t)store_read_integer(row, 0);
+}
+
+enum outcome sql_count_waiting(struct store *store, uint64_t *out, struct error *err)
+{
+    if (store_query(store, &count_waiting, NULL, 0, on_count, out, err) != OUTCOME_DONE)
+        return err->outcome;
+    return store_sync(store, err);
+}
+
 enum outcome sql_unanswered(struct store *store,
                             void (*each)(void *context, struct uuid payment, const void *chain,
                                          size_t length),

@@ -1,5 +1,8 @@
 -- Payments and what they ask of the ledger. Amounts are minor units of the payment's currency, times
 -- nanoseconds since the epoch, enumerations the numbers of payment.h, reasons their names.
+--
+-- Payments and operations are kept in the order of their making, not of their ids: ids are hashes, and
+-- rows that are changed a few times shortly after would each lie in a page of their own.
 CREATE TABLE payments (
     id BYTEA NOT NULL PRIMARY KEY,
     tenant TEXT NOT NULL,
@@ -42,7 +45,7 @@ CREATE TABLE payments (
     due_ns BIGINT NOT NULL,
     version BIGINT NOT NULL,
     sequence BIGINT NOT NULL
-) /* clustered */;
+);
 
 CREATE UNIQUE INDEX payments_reference ON payments (tenant, live, reference) WHERE reference IS NOT NULL;
 CREATE INDEX payments_created ON payments (tenant, live, created_ns, id);
@@ -75,7 +78,7 @@ CREATE TABLE operations (
     fingerprint BYTEA,
     chain BYTEA NOT NULL,
     PRIMARY KEY (payment, id, step)
-) /* clustered */;
+);
 
 -- Sent, and not answered yet: what is sent again at start.
 CREATE INDEX operations_sent ON operations (created_ns) WHERE state = 1;

@@ -335,7 +335,7 @@ Test(journal, a_crash_anywhere_tells_everything_once)
                 payer, payee, 1 + rand() % 20);
         }
         request.target = target;
-        crashes += dies_after((unsigned)rand() % 60, &request, &status);
+        crashes += dies_after((unsigned)rand() % 25, &request, &status);
         expect_status(ask(&request), 201);
         if (rand() % 4 == 0) platform_pass(platform, 5 * SECOND);
     }
