@@ -1,6 +1,7 @@
 /* The platform for tests. */
 #include "support/platform.h"
 
+#include "http/openapi.h"
 #include "ledger/port.h"
 #include "security/scopes.h"
 #include "wire/buffer.h"
@@ -127,6 +128,35 @@ static void ask(void *context, const char *service, const struct caller *caller,
                            call->body, call->length, ask_answered, asking);
 }
 
+/* --- answers --- */
+
+/* Whatever a test asks: an answer must be one that the route's row says. */
+static void check_answer(void *context, const struct http_exchange *exchange, unsigned status,
+                         uint64_t elapsed_ns)
+{
+    static const char problems[] = "https://micropay.dev/problems/";
+    const struct http_route *route = exchange->route;
+    const char *type = strstr(buffer_str(&exchange->out), problems);
+    struct error err = {0};
+    char name[64];
+
+    (void)context;
+    (void)elapsed_ns;
+    if (route == NULL) return;
+    if (status < 400) {
+        if (status == (route->success != 0 ? route->success : 200)) return;
+        if (status == 202 && route->waits) return;
+        error_set(&err, REASON_INTERNAL, "%s is answered %u", route->path, status);
+        give_up("a status that no row has", &err);
+    }
+    if (type == NULL) return;
+    type += strlen(problems);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(type, "\""), type);
+    if (openapi_refuses(route, reason_find(name))) return;
+    error_set(&err, REASON_INTERNAL, "%s refuses with %s", route->path, name);
+    give_up("a reason that the row doesn't have", &err);
+}
+
 /* --- life --- */
 
 static const void *settings_of(void *context, const struct settings *section)
@@ -165,6 +195,7 @@ static void open_process(struct platform *platform)
         .ask = ask,
         .ask_context = platform,
         .authenticate = authenticate,
+        .observe = check_answer,
     };
     struct error err = {0};
 

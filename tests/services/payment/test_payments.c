@@ -229,6 +229,10 @@ Test(payments, one_that_the_payer_cannot_afford_fails_and_holds_nothing, .init =
     reply = post("/api/v1/payments", "k1", PAY(ALICE, BOB, "12.50", ""));
     expect(reply, 422, "type", "https://micropay.dev/problems/insufficient-funds");
     cr_assert_str_eq(reply_text(reply, "payment.status"), "failed");
+    cr_assert_str_eq(reply_text(reply, "account"), ALICE);
+    cr_assert_str_eq(reply_text(reply, "available"), "10.00");
+    cr_assert_str_eq(reply_text(reply, "needed"), "12.50");
+    cr_assert_str_eq(reply_text(reply, "missing"), "2.50");
     expect_balance(ALICE, 1000);
 }
 
