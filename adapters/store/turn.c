@@ -385,7 +385,7 @@ static void run(void *context)
 {
     struct turns *turns = context;
 
-    if (turns->waiting == 0 && !turns->wanted) return;
+    if (turns->backing_off || (turns->waiting == 0 && !turns->wanted)) return;
     if (turns->lazy_wait) loop_timer_cancel(turns->loop, &turns->timer);
     turns->lazy_wait = false;
     turns->running = true;
