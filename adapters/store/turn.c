@@ -411,6 +411,8 @@ static void on_timer(void *context)
 
 static bool drained(const struct turns *turns)
 {
+    /* nothing more becomes of what is broken */
+    if (turns->broken) return turns->waiting == 0;
     return turns->waiting == 0 && !turns->running && outbox_empty(turns->outbox);
 }
 

@@ -119,6 +119,13 @@ TestSuite(turns, .init = set_up, .fini = tear_down);
 
 static int64_t notes(void) { return given_number(service.store, "SELECT COUNT(*) FROM notes"); }
 
+static void on_drained(void *context)
+{
+    struct service *s = context;
+
+    s->drained = true;
+}
+
 /* A piece that notes a word; what it answers may be set. */
 struct note {
     struct work work;
@@ -399,6 +406,9 @@ Test(turns, when_it_is_broken_everybody_is_told_and_readiness_says_why)
     turns_state(service.turns, &state);
     cr_assert(state.broken);
     cr_assert_eq(notes(), 0);
+    turns_drain(service.turns, on_drained, &service);
+    run();
+    cr_assert(service.drained, "a service that is broken can be stopped");
 }
 
 /* --- when a turn comes --- */
@@ -440,13 +450,6 @@ Test(turns, an_idle_queue_sets_no_timer_and_no_task)
 }
 
 /* --- the end --- */
-
-static void on_drained(void *context)
-{
-    struct service *s = context;
-
-    s->drained = true;
-}
 
 Test(turns, draining_waits_for_all_and_not_for_lazy_ones)
 {
