@@ -3,8 +3,10 @@
 
 #include "account/service.h"
 #include "balance/service.h"
+#include "events/service.h"
 #include "fraud_rules/service.h"
 #include "payment/service.h"
 
 const struct service *const services_all[] = {&account_service, &balance_service,
-                                              &fraud_rules_service, &payment_service, NULL};
+                                              &events_service,  &fraud_rules_service,
+                                              &payment_service, NULL};

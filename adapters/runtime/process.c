@@ -247,6 +247,13 @@ static void one_drained(void *context)
     if (--process->draining == 0) process->drained(process->drained_context);
 }
 
+void process_end_waits(struct process *process)
+{
+    for (unsigned i = 0; i < process->count; i++)
+        if (process->hosted[i].service->end_waits != NULL && process->hosted[i].state != NULL)
+            process->hosted[i].service->end_waits(process->hosted[i].state);
+}
+
 void process_drain(struct process *process, void (*done)(void *context), void *context)
 {
     process->drained = done;

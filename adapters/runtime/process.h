@@ -49,6 +49,8 @@ struct ledger_port *process_port(struct process *process);
 struct bus *process_bus(struct process *process);
 /* Sets the metrics of the bus, the ledger and the services. */
 void process_metrics(struct process *process);
+/* Has all services answer whoever only waits. */
+void process_end_waits(struct process *process);
 /* Takes no more work; `done` once all services have nothing under way. */
 void process_drain(struct process *process, void (*done)(void *context), void *context);
 /* Closes in the reverse order. */

@@ -319,6 +319,25 @@ static enum outcome test_key(struct run *run, char text[KEY_TEXT_MAX + 1], struc
     return OUTCOME_DONE;
 }
 
+/* Says in DATA/addresses where each service is: "NAME URL" lines, for the command's verbs. */
+static enum outcome write_addresses(const struct run *run, struct error *err)
+{
+    char path[1100];
+    FILE *file;
+    bool written;
+
+    snprintf(path, sizeof path, "%s/addresses", run->common->data);
+    file = fopen(path, "we");
+    if (file == NULL)
+        return error_set(err, REASON_BAD_SETTING, "could not write %s: %s", path, strerror(errno));
+    for (unsigned i = 0; i < run->desk_count; i++)
+        fprintf(file, "%s http://%s:%u\n", run->desks[i].service->name, run->common->listen,
+                run->desks[i].port);
+    written = ferror(file) == 0;
+    if (fclose(file) == 0 && written) return OUTCOME_DONE;
+    return error_set(err, REASON_BAD_SETTING, "could not write %s: %s", path, strerror(errno));
+}
+
 static enum outcome announce_start(struct run *run, struct error *err)
 {
     char key[KEY_TEXT_MAX + 1];
@@ -328,6 +347,7 @@ static enum outcome announce_start(struct run *run, struct error *err)
         printf("%-12s http://%s:%u  ready\n", run->desks[i].service->name, run->common->listen,
                run->desks[i].port);
     if (run->program->test_key) {
+        if (write_addresses(run, err) != OUTCOME_DONE) return err->outcome;
         if (test_key(run, key, err) != OUTCOME_DONE) return err->outcome;
         printf("\ntest key     export MICROPAY_KEY=%s\n", key);
     }
@@ -372,6 +392,7 @@ static void drain(void *context)
 
     run->draining = run->desk_count + 1;
     for (unsigned i = 0; i < run->desk_count; i++) health_draining(run->desks[i].health);
+    process_end_waits(run->process);
     for (unsigned i = 0; i < run->desk_count; i++)
         http_server_drain(run->desks[i].server, desks_drained, run);
     if (run->desk_count == 0) process_drain(run->process, one_drained, run);

@@ -42,6 +42,8 @@ struct service {
     enum outcome (*start)(const struct service_context *context, void **out, struct error *err);
     /* NULL = ready once started. Says in err what it waits for. */
     bool (*ready)(void *service, struct error *err);
+    /* The process stops: answers whoever only waits for something to happen. NULL = nobody does. */
+    void (*end_waits)(void *service);
     /* Takes nothing new; calls done when nothing is under way. NULL = nothing to drain. */
     void (*drain)(void *service, void (*done)(void *context), void *context);
     void (*stop)(void *service);

@@ -18,7 +18,7 @@ enum exit_status {
     EXIT_DONE = 0,
     EXIT_REFUSED = 1, /* an event was refused, or something was found wrong or missing */
     EXIT_USAGE = 2,   /* the command line makes no sense */
-    EXIT_LEDGER = 3,  /* the ledger could not be opened or has failed */
+    EXIT_LEDGER = 3,  /* the ledger, or the platform, could not be opened or has failed */
 };
 
 enum option {
@@ -46,6 +46,7 @@ struct verb {
     const char *examples;       /* lines */
     const enum option *options; /* beside those of every verb; ended by OPT_END */
     unsigned arguments_min, arguments_max;
+    bool platform; /* asks 'micropay up', by HTTP; else it works on a ledger's directory */
     enum exit_status (*run)(struct command *command);
     /* In place of run: reads what follows the verb itself, --help too. */
     int (*program)(int argc, char **argv);
@@ -116,6 +117,13 @@ __attribute__((format(printf, 2, 3))) enum exit_status usage_error(const struct 
 
 /* The verbs */
 int program_up(int argc, char **argv);
+enum exit_status verb_demo(struct command *command);
+enum exit_status verb_events(struct command *command);
+enum exit_status verb_hold(struct command *command);
+enum exit_status verb_pay(struct command *command);
+enum exit_status verb_payment(struct command *command);
+enum exit_status verb_topics(struct command *command);
+enum exit_status verb_wallet(struct command *command);
 enum exit_status verb_accounts(struct command *command);
 enum exit_status verb_balance(struct command *command);
 enum exit_status verb_capture(struct command *command);

@@ -51,7 +51,7 @@ static enum exit_status run(struct command *command, int argc, char **argv)
         help_verb(&command->out, command->verb);
         return EXIT_DONE;
     }
-    status = session_clock(command);
+    if (!command->verb->platform) status = session_clock(command);
     return status == EXIT_DONE ? command->verb->run(command) : status;
 }
 

@@ -40,6 +40,14 @@ static const enum option common[] = {OPT_JSON,     OPT_SCALE, OPT_MEMORY_MAX, OP
 /* --- reading a command line --------------------------------------------------------------------
  */
 
+/* Options that every verb of the platform takes */
+static const enum option common_platform[] = {OPT_JSON, OPT_DATA, OPT_URL, OPT_HELP, OPT_END};
+
+static const enum option *common_of(const struct command *command)
+{
+    return command->verb != NULL && command->verb->platform ? common_platform : common;
+}
+
 static bool spelled(const struct row *row, const char *argument, size_t length)
 {
     if (argument[0] == '-' && argument[1] != '-')
@@ -55,7 +63,7 @@ static enum option find_in(const enum option *list, const char *argument, size_t
 
 static enum option find(const struct command *command, const char *argument, size_t length)
 {
-    enum option found = find_in(common, argument, length);
+    enum option found = find_in(common_of(command), argument, length);
 
     if (found == OPT_END && command->verb != NULL)
         found = find_in(command->verb->options, argument, length);
@@ -287,8 +295,8 @@ void help_verb(struct text *out, const struct verb *verb)
         text_string(out, "\noptions:\n");
         help_options(out, verb->options);
     }
-    text_string(out, "\noptions of every verb:\n");
-    help_options(out, common);
+    text_format(out, "\noptions of every verb%s:\n", verb->platform ? " of the platform" : "");
+    help_options(out, verb->platform ? common_platform : common);
     text_string(out, "\nexamples:\n");
     help_lines(out, "  ", "  ", verb->examples);
 }

@@ -16,6 +16,10 @@ enum { NO_LIMIT = 100000 }; /* more than a command line can hold */
     "Prints the event's id, result and time, and the accounts' sums after it. Exit status 1 if "   \
     "it is refused."
 
+#define WALLETS                                                                                    \
+    "A wallet is a name, or the id of an account. In test mode one that is named appears, with "   \
+    "1,000.00 in it."
+
 const struct verb verbs[] = {
     {
         .name = "up",
@@ -24,7 +28,115 @@ const struct verb verbs[] = {
         .examples = "micropay up\n"
                     "micropay up --data /srv/micropay --port-base 9000",
         .options = NO_OPTIONS,
+        .platform = true,
         .program = program_up,
+    },
+    {
+        .name = "pay",
+        .summary = "pays from one wallet to another",
+        .usage = "PAYER PAYEE AMOUNT CURRENCY [--watch] [--curl] [--key TEXT] [--simulate OUTCOME]",
+        .more = WALLETS " Exit status 1, and a problem, if it fails.",
+        .examples = "micropay pay alice bob 12.50 EUR --watch\n"
+                    "micropay pay alice bob 12.50 EUR --curl | sh\n"
+                    "micropay pay alice bob 5000 EUR",
+        .options = OPTIONS(OPT_WATCH, OPT_CURL, OPT_KEY, OPT_SIMULATE),
+        .arguments_min = 4,
+        .arguments_max = 4,
+        .platform = true,
+        .run = verb_pay,
+    },
+    {
+        .name = "hold",
+        .summary = "holds an amount, to be captured by 'payment capture'",
+        .usage = "PAYER PAYEE AMOUNT CURRENCY [--watch] [--curl] [--key TEXT] [--simulate OUTCOME]",
+        .more = WALLETS,
+        .examples = "micropay hold alice shop 80 EUR\n"
+                    "micropay payment capture 30",
+        .options = OPTIONS(OPT_WATCH, OPT_CURL, OPT_KEY, OPT_SIMULATE),
+        .arguments_min = 4,
+        .arguments_max = 4,
+        .platform = true,
+        .run = verb_hold,
+    },
+    {
+        .name = "payment",
+        .summary = "captures, adds to, cancels, refunds, shows a payment",
+        .usage = "capture [AMOUNT] [--final] [--id ID]\n"
+                 "increase AMOUNT [--id ID]\n"
+                 "extend DURATION [--id ID]\n"
+                 "cancel [--id ID]\n"
+                 "refund [AMOUNT] [--id ID]\n"
+                 "show [--id ID]\n"
+                 "list [--limit N]",
+        .more = "The payment that was made last from this data directory, or the one that --id "
+                "names. Without an amount all that is left. Shows what was held, captured and "
+                "refunded after each step. DURATION is such as P7D or PT12H.",
+        .examples = "micropay payment capture 30\n"
+                    "micropay payment increase 20\n"
+                    "micropay payment refund 25\n"
+                    "micropay payment list --limit 5",
+        .options = OPTIONS(OPT_PAYMENT_ID, OPT_FINAL, OPT_KEY, OPT_CURL, OPT_LIMIT),
+        .arguments_min = 1,
+        .arguments_max = 2,
+        .platform = true,
+        .run = verb_payment,
+    },
+    {
+        .name = "wallet",
+        .summary = "opens, lists, freezes, shows wallets",
+        .usage = "open NAME [--currency CUR]\n"
+                 "list\n"
+                 "freeze NAME [--currency CUR]\n"
+                 "unfreeze NAME [--currency CUR]\n"
+                 "statement NAME [--currency CUR] [--limit N] [--newest]",
+        .more = WALLETS,
+        .examples = "micropay wallet list\n"
+                    "micropay wallet statement alice\n"
+                    "micropay wallet freeze alice",
+        .options = OPTIONS(OPT_CURRENCY, OPT_LIMIT, OPT_NEWEST),
+        .arguments_min = 1,
+        .arguments_max = 2,
+        .platform = true,
+        .run = verb_wallet,
+    },
+    {
+        .name = "events",
+        .summary = "shows events as they happen",
+        .usage = "[--watch]",
+        .more = "Those of the API key's tenant, until it is interrupted.",
+        .examples = "micropay events --watch\n"
+                    "micropay events --watch --json",
+        .options = OPTIONS(OPT_WATCH),
+        .platform = true,
+        .run = verb_events,
+    },
+    {
+        .name = "topics",
+        .summary = "lists topics and event types, or writes their schemas",
+        .usage = "[--asyncapi | --schemas DIR]",
+        .examples = "micropay topics\n"
+                    "micropay topics --asyncapi >asyncapi.json\n"
+                    "micropay topics --schemas schemas",
+        .options = OPTIONS(OPT_ASYNCAPI, OPT_SCHEMAS),
+        .platform = true,
+        .run = verb_topics,
+    },
+    {
+        .name = "demo",
+        .summary = "shows what becomes of payments when the process is killed",
+        .usage = "crash [--payments N] [--kills N]",
+        .more = "Starts a platform of its own in a temporary directory and sends payments to it "
+                "from several clients. The process is killed at random instants and started "
+                "again; what was not answered is sent again with the same key. Then counts what "
+                "is final, doubled and stuck, compares each balance with the payments that were "
+                "acknowledged, and verifies the ledger. Exit status 1 if anything is wrong.",
+        .examples = "micropay demo crash\n"
+                    "micropay demo crash --payments 10000 --kills 100",
+        .options = OPTIONS(OPT_PAYMENTS, OPT_KILLS),
+        .arguments_min = 1,
+        .arguments_max = 1,
+        .platform = true,
+        .run = verb_demo,
     },
     {
         .name = "init",
@@ -338,19 +450,29 @@ const struct verb *verb_find(const char *name)
     return verb->name != NULL ? verb : NULL;
 }
 
+static void help_list(struct text *out, bool platform)
+{
+    for (const struct verb *verb = verbs; verb->name != NULL; verb++)
+        if (verb->platform == platform) text_format(out, "  %-11s %s\n", verb->name, verb->summary);
+}
+
 void help_all(struct text *out)
 {
     text_string(out,
-                "micropay keeps the books of a double-entry ledger, durably, in a directory.\n\n"
-                "usage: micropay VERB DIR ...    DIR is the ledger's directory\n\n");
-    for (const struct verb *verb = verbs; verb->name != NULL; verb++)
-        text_format(out, "  %-11s %s\n", verb->name, verb->summary);
+                "micropay pays and keeps books.\n\n"
+                "usage: micropay VERB ...        asks the platform that 'micropay up' starts\n");
+    help_list(out, true);
+    text_string(out,
+                "\nusage: micropay VERB DIR ...    works on the ledger in a directory: that of "
+                "the platform is DATA/ledger\n");
+    help_list(out, false);
     text_string(out, "\n'micropay VERB --help' has usage, options and examples of each. Ids are "
                      "decimal, hexadecimal behind 0x, "
                      "or UUIDs.\n"
                      "Exit status: 0 done; 1 an event was refused, or something was found wrong or "
                      "missing; 2 usage; 3 the "
-                     "ledger could\nnot be opened or has failed. MICROPAY_NOW=NANOSECONDS in the "
+                     "ledger or the\nplatform could not be reached or has failed. "
+                     "MICROPAY_NOW=NANOSECONDS in the "
                      "environment stops the "
                      "clock at that instant.\n");
 }

@@ -7,20 +7,23 @@ import shlex
 import cli
 from cli import run
 
-VERBS = (
+PLATFORM = "pay hold payment wallet events topics demo".split()
+LEDGER = (
     "init import generate accounts transfer reserve capture increase release reverse freeze unfreeze close balance "
     "statement transfers changes verify dump export stats version help"
 ).split()
+VERBS = PLATFORM + LEDGER  # and up, which reads its command line itself
 
 
 def test_each_verb_is_listed_and_has_help(folder):
     listed = re.findall(r"^  (\w+) ", run("help").stdout, re.MULTILINE)
-    assert sorted(listed) == sorted(VERBS), listed
+    assert sorted(listed) == sorted(VERBS + ["up"]), listed
+    assert "usage: micropay up" in run("up", "--help").stdout
     assert run("--help").stdout == run("help").stdout == run("-h").stdout
     for verb in VERBS:
         text = run(verb, "--help").stdout
         assert text == run("help", verb).stdout
-        for part in (f"usage: micropay {verb}", "options of every verb:", "--json", "examples:", f"  micropay {verb}"):
+        for part in (f"usage: micropay {verb}", f"options of every verb{' of the platform' * (verb in PLATFORM)}:", "--json", "examples:", f"  micropay {verb}"):
             assert part in text, (verb, part)
         assert all(len(line) <= 110 for line in text.splitlines()), verb
 
