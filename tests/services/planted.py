@@ -77,7 +77,7 @@ FAULTS = [
         PORT,
         "    if (operation == MP_CREATE_ACCOUNTS) return true;",
         "    if (operation != 0) return true;",
-        TABLE,
+        ("tests/adapters/test_ledger_port", []),
     ),
     (
         "an expiry ends a payment while its capture is out",
