@@ -4,6 +4,8 @@
 #include "account/service.h"
 #include "fraud_rules/service.h"
 #include "payment/service.h"
+#include "transaction/service.h"
 
-const struct service *const services_all[] = {&account_service, &fraud_rules_service,
-                                              &payment_service, NULL};
+const struct service *const services_all[] = {
+    &account_service, &fraud_rules_service, &payment_service, &transaction_service, NULL,
+};
