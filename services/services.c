@@ -2,10 +2,12 @@
 #include "services.h"
 
 #include "account/service.h"
+#include "balance/service.h"
 #include "fraud_rules/service.h"
 #include "payment/service.h"
 #include "transaction/service.h"
 
 const struct service *const services_all[] = {
-    &account_service, &fraud_rules_service, &payment_service, &transaction_service, NULL,
+    &account_service, &balance_service,     &fraud_rules_service,
+    &payment_service, &transaction_service, NULL,
 };

@@ -3,6 +3,7 @@
 
 #include "http/router.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,16 +60,23 @@ void dispatch_free_spare(struct http_router *router)
     }
 }
 
+/* The first media type that the route produces. */
+static void set_type(struct http_exchange *exchange)
+{
+    const char *produces = exchange->route != NULL ? exchange->route->produces : NULL;
+    char type[64];
+
+    if (produces == NULL) produces = "application/json";
+    snprintf(type, sizeof type, "%.*s", (int)strcspn(produces, ","), produces);
+    exchange->ops->set_header(exchange, "Content-Type", type);
+}
+
 void http_answer(struct http_exchange *exchange, unsigned status)
 {
     struct http_dispatched *dispatched = exchange->dispatched;
     struct http_router *router = dispatched->router;
 
-    if (exchange->out.length > 0 && !dispatched->typed)
-        exchange->ops->set_header(exchange, "Content-Type",
-                                  exchange->route != NULL && exchange->route->produces != NULL
-                                      ? exchange->route->produces
-                                      : "application/json");
+    if (exchange->out.length > 0 && !dispatched->typed) set_type(exchange);
     exchange->ops->set_header(exchange, "traceparent", exchange->traceparent);
     if (router->observe != NULL)
         router->observe(router->observe_context, exchange, status,

@@ -64,7 +64,9 @@ struct http_route {
     const struct record *gives; /* of a success; NULL = raw, or nothing */
     bool lists;                 /* gives a page of `gives`: {"data": [...], "next": "cursor"} */
     unsigned success;           /* 200 unless said: 201, 202 (together with 201), 204 */
-    const char *consumes, *produces;       /* media types; NULL = application/json */
+    /* Media types, "a/b, c/d"; NULL = application/json. The answer's is the first one of `produces`
+     * unless the handler sets another. */
+    const char *consumes, *produces;
     const struct http_query *query;        /* ended by one without name; NULL = none */
     const char *const *sorts;              /* fields that `sort` takes, NULL-ended; NULL = none. The
                                               first is the default; "-name" is one that descends */
@@ -141,8 +143,9 @@ typedef enum outcome (*http_authenticate)(void *context, struct http_exchange *e
                                           struct error *err);
 void http_router_authenticate(struct http_router *router, http_authenticate authenticate,
                               void *context);
-/* The bit of a scope's name, 0 if there is none of that name. Set it before rows are added; without
- * it, and without http_router_authenticate(), routes with a scope refuse everybody. */
+/* The bit of a scope's name, 0 if there is none of that name: a row that names such a one ends the
+ * process. Set it before rows are added; without it, and without http_router_authenticate(), routes
+ * with a scope refuse everybody. */
 void http_router_scopes(struct http_router *router, uint64_t (*scope_bit)(const char *name));
 /* Called at the end of each exchange, for metrics and the log. */
 typedef void (*http_observe)(void *context, const struct http_exchange *exchange, unsigned status,
@@ -157,6 +160,7 @@ void http_dispatch(struct http_router *router, struct http_exchange *exchange, c
 
 /* --- the server --- */
 
+/* 0 = the default. A connection holds up to body_max while its request comes in. */
 struct http_limits {
     size_t body_max;      /* bytes; default 2 MiB */
     size_t headers_max;   /* bytes; default 16 KiB */

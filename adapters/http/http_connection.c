@@ -185,23 +185,26 @@ static unsigned page_status(struct evbuffer *output, size_t from)
 }
 
 /* What goes out while no exchange is under way is the library's own: "100 Continue", or a page. */
+static void look_at_output(struct connection *connection, struct evbuffer *output, size_t from)
+{
+    if (!connection->has_page) {
+        if (page_status(output, from) < 400) return;
+        connection->has_page = true;
+        connection->page_from = from;
+        connection_enter(connection, CONNECTION_SENDING);
+    } else if (is_page(output)) {
+        evbuffer_cb_clear_flags(output, connection->output_cb, EVBUFFER_CB_ENABLED);
+        replace_page(connection, output, page_status(output, connection->page_from));
+    }
+}
+
 static void on_output(struct evbuffer *output, const struct evbuffer_cb_info *info, void *context)
 {
-    struct connection *connection = context;
-    unsigned status;
-
     if (info->n_added == 0) return;
-    if (!connection->has_page) {
-        status = page_status(output, info->orig_size);
-        if (status < 400) return;
-        connection->has_page = true;
-        connection->page_from = info->orig_size;
-        connection_enter(connection, CONNECTION_SENDING);
-        return;
-    }
-    if (!is_page(output)) return;
-    evbuffer_cb_clear_flags(output, connection->output_cb, EVBUFFER_CB_ENABLED);
-    replace_page(connection, output, page_status(output, connection->page_from));
+    /* once it has written, a bufferevent lets its output be read by nobody but itself */
+    evbuffer_unfreeze(output, 1);
+    look_at_output(context, output, info->orig_size);
+    evbuffer_freeze(output, 1);
 }
 
 /* --- life --- */

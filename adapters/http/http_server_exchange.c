@@ -239,15 +239,15 @@ static const char *method_name(enum evhttp_cmd_type method)
     }
 }
 
-static void refuse(struct connection *connection, struct evhttp_request *request, const char *wrong)
+static void refuse(struct connection *connection, struct evhttp_request *request,
+                   enum reason reason, const char *wrong)
 {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
     const char *method = method_name(evhttp_request_get_command(request));
     struct error err = {0};
     struct buffer body = {0};
 
-    error_set(&err, REASON_INVALID_REQUEST, "%s", wrong);
-    error_hint(&err, "The request must be well-formed HTTP/1.1.");
+    error_set(&err, reason, "%s", wrong);
     if (http_method_find(method) == HTTP_METHODS) { /* whatever else is wrong with it */
         error_set(&err, REASON_METHOD_NOT_ALLOWED, "no path has the method %s", method);
         evhttp_add_header(headers, "Allow", "GET, HEAD, POST, PUT, DELETE");
@@ -282,14 +282,16 @@ void server_exchange_begin(struct evhttp_request *request, void *context)
     struct connection *connection = connection_of(server, request);
     struct evbuffer *input = evhttp_request_get_input_buffer(request);
     size_t body_length = evbuffer_get_length(input);
+    const char *body = body_length > 0 ? (const char *)evbuffer_pullup(input, -1) : "";
     const char *wrong = check_head(request, body_length);
     struct server_exchange *exchange;
 
     connection_enter(connection, CONNECTION_HANDLING);
     evbuffer_cb_clear_flags(bufferevent_get_output(connection->stream), connection->output_cb,
                             EVBUFFER_CB_ENABLED);
-    if (wrong != NULL) {
-        refuse(connection, request, wrong);
+    if (wrong != NULL || body == NULL) {
+        refuse(connection, request, wrong != NULL ? REASON_INVALID_REQUEST : REASON_OUT_OF_SPACE,
+               wrong != NULL ? wrong : "the body could not be held in memory");
         return;
     }
     exchange = need_memory(sizeof *exchange);
@@ -298,7 +300,7 @@ void server_exchange_begin(struct evhttp_request *request, void *context)
     exchange->exchange.loop = server->loop;
     exchange->exchange.ops = &ops;
     exchange->exchange.body_length = body_length;
-    exchange->exchange.body = body_length > 0 ? (const char *)evbuffer_pullup(input, -1) : "";
+    exchange->exchange.body = body;
     connection->exchange = exchange;
     dispatch(exchange, server->router);
 }

@@ -54,7 +54,8 @@ void openapi_example(const struct record *record, struct buffer *out)
 
     buffer_char(out, '{');
     for (unsigned i = 0; fields[i].name != NULL; i++) {
-        if (fields[i].need != NEEDED) continue;
+        /* an account that may be left out mostly stands for another way to say who */
+        if (fields[i].need != NEEDED && fields[i].kind != RECORD_ACCOUNT) continue;
         member(out, fields[i].name);
         add_value(&fields[i], i, out);
     }

@@ -260,7 +260,7 @@ static void add_links(const struct http_route *route, const struct http_route *a
 {
     bool any = false;
 
-    for (; all->path != NULL; all++) {
+    for (; all != NULL && all->path != NULL; all++) {
         if (!leads_to(route, all)) continue;
         if (!any) {
             member(out, "links");

@@ -39,7 +39,7 @@ void openapi_path_parameters(const char *path, void (*each)(struct buffer *out, 
 /* Adds the operation of a route, a member of its path. `all` has the service's routes. */
 void openapi_operation(const struct http_route *route, const char *tag,
                        const struct http_route *all, struct buffer *out);
-/* Adds a value of a record that has just the fields that it needs. */
+/* Adds a value of a record that has the fields that it needs, and accounts. */
 void openapi_example(const struct record *record, struct buffer *out);
 /* Calls `each` for each media type of a list such as "application/json, text/csv". */
 void openapi_media_types(const char *list,

@@ -1,5 +1,6 @@
 /* The headers that every route understands alike. */
 #include "http/dispatch.h"
+#include "observe/trace.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,56 +8,9 @@
 
 enum { KEY_MAX = 255, SIMULATE_MAX = 64, PLACE_WORD_MAX = 36 };
 
-/* --- traceparent: 00-TRACE-SPAN-FLAGS, lower-case hexadecimal digits --- */
-
-enum { TRACE_AT = 3, TRACE_LENGTH = 32, SPAN_AT = 36, SPAN_LENGTH = 16, TRACEPARENT_LENGTH = 55 };
-
-static bool is_id(const char *text, size_t length)
-{
-    return strspn(text, "0123456789abcdef") >= length && strspn(text, "0") < length;
-}
-
-static bool is_traceparent(const char *text)
-{
-    size_t length = strlen(text);
-
-    if (length < TRACEPARENT_LENGTH || text[2] != '-' || text[35] != '-' || text[52] != '-')
-        return false;
-    /* a version that is newer may have more behind the flags */
-    if (length > TRACEPARENT_LENGTH && (memcmp(text, "00", 2) == 0 || text[55] != '-'))
-        return false;
-    return strspn(text, "0123456789abcdef") >= 2 && memcmp(text, "ff", 2) != 0 &&
-           is_id(text + TRACE_AT, TRACE_LENGTH) && is_id(text + SPAN_AT, SPAN_LENGTH) &&
-           strspn(text + 53, "0123456789abcdef") >= 2;
-}
-
-static void print_hex(const uint8_t *bytes, size_t count, char *out)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < count; i++) {
-        out[2 * i] = digits[bytes[i] >> 4];
-        out[2 * i + 1] = digits[bytes[i] & 15];
-    }
-}
-
 void headers_trace(struct http_exchange *exchange)
 {
-    const char *given = http_header(exchange, "traceparent");
-    char *out = exchange->traceparent;
-    uint8_t random[24];
-
-    loop_random(exchange->loop, random, sizeof random);
-    random[15] |= 1; /* neither id may be all zeros */
-    random[23] |= 1;
-    memcpy(out, "00-00000000000000000000000000000000-0000000000000000-01", TRACEPARENT_LENGTH + 1);
-    if (given != NULL && is_traceparent(given)) {
-        memcpy(out + TRACE_AT, given + TRACE_AT, TRACE_LENGTH);
-        memcpy(out + 53, given + 53, 2);
-    } else {
-        print_hex(random, 16, out + TRACE_AT);
-    }
-    print_hex(random + 16, 8, out + SPAN_AT);
+    trace_continue(exchange->loop, http_header(exchange, "traceparent"), exchange->traceparent);
 }
 
 /* --- media types --- */

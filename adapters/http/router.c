@@ -73,8 +73,10 @@ static void add_route(struct http_router *router, const struct http_route *route
     entry = &node->entries[route->method];
     if (entry->route != NULL) bad_route(route, "is there twice");
     *entry = (struct router_entry){.route = route, .service = service};
-    if (route->scope != NULL && router->scope_bit != NULL)
+    if (route->scope != NULL && router->scope_bit != NULL) {
         entry->scope = router->scope_bit(route->scope);
+        if (entry->scope == 0) bad_route(route, "names a scope that there isn't");
+    }
 }
 
 struct http_router *http_router_make(void) { return need_memory(sizeof(struct http_router)); }

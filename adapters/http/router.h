@@ -9,7 +9,7 @@
 struct router_entry {
     const struct http_route *route; /* NULL = no such method here */
     void *service;
-    uint64_t scope; /* its bit; 0 = open to all, or a scope that nobody has */
+    uint64_t scope; /* its bit; 0 with a scope named: nobody has it */
 };
 
 struct router_node {

@@ -53,7 +53,7 @@ void trace_sample(unsigned sample_ppm);
 void trace_drain(void (*done)(void *context), void *context);
 /* Nothing more is sent. Before the client is closed. */
 void trace_stop(void);
-/* Spans are off again, what is left is forgotten. When the loop runs no more. */
+/* Spans are off again, what is left is forgotten. After the client was closed. */
 void trace_close(void);
 
 /* The root of a new trace, sampled or not as trace_sample() says; also when spans are off. */

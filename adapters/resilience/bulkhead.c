@@ -75,6 +75,11 @@ void bulkhead_leave(struct bulkhead *bulkhead)
     if (bulkhead->first != NULL) loop_post(bulkhead->loop, &bulkhead->admit);
 }
 
+void bulkhead_done(struct bulkhead *bulkhead)
+{
+    loop_task_cancel(bulkhead->loop, &bulkhead->admit);
+}
+
 void bulkhead_give_up(struct bulkhead_place *place)
 {
     loop_timer_cancel(place->bulkhead->loop, &place->timer);

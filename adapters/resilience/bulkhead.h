@@ -43,6 +43,8 @@ void bulkhead_make(struct bulkhead *bulkhead, struct loop *loop,
 enum bulkhead_answer bulkhead_enter(struct bulkhead *bulkhead, struct bulkhead_place *place);
 /* One that was admitted is done. */
 void bulkhead_leave(struct bulkhead *bulkhead);
+/* Nobody is admitted any more. */
+void bulkhead_done(struct bulkhead *bulkhead);
 /* One that waits gives up; neither of its functions is called. */
 void bulkhead_give_up(struct bulkhead_place *place);
 

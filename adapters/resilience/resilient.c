@@ -128,9 +128,11 @@ void resilient_free(struct resilient *peer)
     while (peer->first != NULL) {
         timeout_end(&peer->first->limit);
         loop_timer_cancel(peer->loop, &peer->first->back_off);
+        loop_task_cancel(peer->loop, &peer->first->start);
         if (peer->first->step == WAITING) bulkhead_give_up(&peer->first->place);
         attempted_free(peer->first);
     }
+    bulkhead_done(&peer->bulkhead);
     free(peer);
 }
 

@@ -38,7 +38,7 @@ struct resilient *resilient_make(struct loop *loop, struct http_client *client, 
 void resilient_call(struct resilient *peer, const struct http_call *call);
 /* Nothing more is sent; what waits is done at once. Before the client is closed. */
 void resilient_stop(struct resilient *peer);
-/* When the loop runs no more, or nothing is under way. NULL is allowed. */
+/* After the client was closed: nobody is told any more. NULL is allowed. */
 void resilient_free(struct resilient *peer);
 
 /* For metrics. */

@@ -29,7 +29,9 @@ void docs_services(const struct service *const *services, struct buffer *out)
         const struct service *service = *services;
         bool any = false;
 
-        buffer_format(out, "| %s | %u | ", service->name, service->port);
+        buffer_format(out, "| %s | ", service->name);
+        if (service->routes != NULL) buffer_number(out, service->port);
+        buffer_text(out, " | ");
         add_cell(out, service->help);
         buffer_text(out, " |");
         for (const struct topic *topic = topics; topic->name != NULL; topic++) {

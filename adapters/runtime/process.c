@@ -146,6 +146,7 @@ static enum outcome start(struct process *process, const struct service *service
     hosted->context = (struct service_context){
         .loop = config->loop,
         .bus = process->bus,
+        .data = config->data,
         .ledger = process->port,
         .reads = process->ledger,
         .ask = config->ask,

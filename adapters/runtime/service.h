@@ -19,6 +19,7 @@ struct service_context {
     struct loop *loop;
     struct store *store; /* open and migrated; NULL if the service has no migrations */
     struct bus *bus;
+    const char *data; /* directory of what is kept beside databases; NULL = nothing can be */
     struct ledger_port *ledger; /* asks the writer */
     struct mp_ledger *reads;    /* the writer's read handle, in one process; else NULL */
     const void *settings;       /* the service's struct of settings */

@@ -24,7 +24,7 @@ def literal(text):
 def main(out, symbol, *files):
     rows = []
     for number, path in enumerate(sorted(map(pathlib.Path, files), key=lambda p: p.name), 1):
-        if not re.fullmatch(f'{number:04}_[a-z0-9_]+\\.sql', path.name):
+        if not re.fullmatch(f'{number:04}_[a-z0-9_]{{1,50}}\\.sql', path.name):
             fail(f'{path} must be called {number:04}_what.sql')
         text = path.read_text(encoding='utf-8')
         if not text.endswith('\n'):

@@ -92,9 +92,10 @@ static enum outcome load(struct work *work, struct turn *turn, struct error *err
 }
 
 /* Stops a partition once the turn is over. */
-static void stop(struct inbox_partition *partition, const struct error *why)
+static void stop(struct inbox_partition *partition, bool gap, const struct error *why)
 {
     partition->stops = true;
+    partition->gap = gap;
     partition->why = *why;
 }
 
@@ -115,7 +116,7 @@ static bool park(struct piece *piece, const struct error *cause)
 
     snprintf(parking.message, sizeof parking.message, "%s", cause->message);
     if (parked_add(piece->inbox->turns->parked, &parking, &err)) return true;
-    stop(piece->partition, &err);
+    stop(piece->partition, false, &err);
     return false;
 }
 
@@ -161,7 +162,7 @@ static enum outcome apply(struct work *work, struct turn *turn, struct error *er
     } else {
         arrival = inbox_arrival(partition, &piece->event->envelope, err);
         if (arrival == ARRIVAL_GAP) {
-            stop(partition, err);
+            stop(partition, true, err);
             return OUTCOME_DONE;
         }
         if (arrival == ARRIVAL_NEW && apply_new(piece, turn, &passed, err) != OUTCOME_DONE)
@@ -246,7 +247,9 @@ static void on_failed(void *context, const struct topic *topic, unsigned partiti
 {
     struct inbox_partition *there = inbox_partition_of(context, topic, partition);
 
-    if (there != NULL) stop_now(context, there, err);
+    if (there == NULL) return;
+    there->gap = false;
+    stop_now(context, there, err);
 }
 
 /* --- turns --- */

@@ -43,7 +43,8 @@ struct inbox_partition {
 
     /* the loop's side */
     bool stopped;
-    struct error why; /* it has stopped, or stops */
+    bool gap;         /* because events are missing */
+    struct error why; /* why it has stopped, or stops */
     unsigned epoch;   /* pieces of an earlier one are from before a seek: they come again */
 };
 

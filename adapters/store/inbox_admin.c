@@ -21,7 +21,7 @@ void turns_resume(struct turns *turns, const char *group, const struct topic *to
 
     if (there == NULL || !there->stopped) return;
     there->stopped = false;
-    there->forgives = true;
+    there->forgives = there->gap;
     inbox_seek(inbox, there); /* what came meanwhile was passed over */
 }
 

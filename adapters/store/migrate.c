@@ -80,7 +80,7 @@ static enum outcome apply(struct store *store, const char *part, const struct mi
 {
     char checksum[CHECKSUM_TEXT + 1];
     struct store_value arguments[] = {store_text(part), store_integer(migration->number),
-                                      store_text(migration->name), store_text(checksum)};
+                                      store_text(migration->name), store_text(NULL)};
 
     checksum_of(migration->sql, checksum);
     arguments[3] = store_text(checksum);

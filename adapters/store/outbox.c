@@ -20,8 +20,9 @@ static const struct store_statement upsert_lane = {
     " tails = excluded.tails"};
 static const struct store_statement upsert_incarnation = {
     "store the outbox's incarnation",
-    "INSERT INTO outbox_incarnation (only, incarnation) VALUES (1, $1)"
-    " ON CONFLICT (only) DO UPDATE SET incarnation = excluded.incarnation"};
+    "INSERT INTO outbox_incarnation (one, incarnation) VALUES (1, $1)"
+    " ON CONFLICT (one) DO UPDATE SET incarnation = excluded.incarnation"};
+
 /* --- what pieces add --- */
 
 unsigned outbox_mark(const struct outbox *outbox) { return outbox->added_count; }
@@ -62,12 +63,12 @@ enum outcome turn_event(struct turn *turn, const struct turn_event *event, struc
         outbox->added = need_more_memory(outbox->added, outbox->added_room * sizeof *outbox->added);
     }
     envelope_print_body(&envelope, event->type, event->data, &outbox->bodies);
-    outbox->added[outbox->added_count].lane =
-        (unsigned)(XXH3_64bits(event->key.bytes, sizeof event->key.bytes) % OUTBOX_LANES);
-    outbox->added[outbox->added_count].event = event_make(&envelope, event->type, event->data);
-    outbox->added[outbox->added_count].at = at;
-    outbox->added[outbox->added_count].length = outbox->bodies.length - at;
-    outbox->added_count++;
+    outbox->added[outbox->added_count++] = (struct outbox_added){
+        .lane = (unsigned)(XXH3_64bits(event->key.bytes, sizeof event->key.bytes) % OUTBOX_LANES),
+        .event = event_make(&envelope, event->type, event->data),
+        .at = at,
+        .length = outbox->bodies.length - at,
+    };
     return OUTCOME_DONE;
 }
 
@@ -153,11 +154,8 @@ static enum outcome write_row(struct store *store, const struct outbox_row *row,
 enum outcome outbox_write(struct outbox *outbox, struct turn *turn, struct error *err)
 {
     struct store *store = turn->turns->store;
-    struct store_value incarnation = store_bytes(outbox->incarnation, sizeof outbox->incarnation);
 
-    if (outbox->redraws &&
-        store_exec(store, &upsert_incarnation, &incarnation, 1, 1, err) != OUTCOME_DONE)
-        return err->outcome;
+    if (outbox->redraws && write_incarnation(outbox, err) != OUTCOME_DONE) return err->outcome;
     for (unsigned i = 0; i < outbox->step_count; i++)
         if (write_step(store, &outbox->steps[i], err) != OUTCOME_DONE) return err->outcome;
     for (unsigned i = 0; i < OUTBOX_LANES && outbox->added_count > 0; i++) {

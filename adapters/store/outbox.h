@@ -24,7 +24,7 @@ enum {
     OUTBOX_MEMORY_MAX = 4 << 20, /* bytes that committed rows may take */
     OUTBOX_READ_ROWS = 16,       /* read back at once for a lane */
     OUTBOX_READ_BYTES = 256 << 10,
-    OUTBOX_AT_BUS_MAX = 512, /* events of a lane at the bus at once, but for a single row */
+    OUTBOX_AT_BUS_MAX = 256, /* events of a lane at the bus at once, but for a single row */
     INCARNATION_TEXT = 32,
 };
 
@@ -41,6 +41,13 @@ struct outbox_event {
     uint32_t length;
     uint32_t tail; /* of the lane: topic and partition */
     uint64_t sequence;
+};
+
+/* What a piece has added to the turn under way. */
+struct outbox_added {
+    unsigned lane;
+    struct event *event;
+    size_t at, length; /* of its body, in outbox->bodies */
 };
 
 /* What one turn added to one lane. */
@@ -96,9 +103,8 @@ struct lane_read {
     bool asked; /* the lane waits for them */
     bool taken; /* this turn reads them */
     bool damaged;
-    int64_t after, upto; /* those behind number `after`; `upto` is the last that there is */
+    int64_t after; /* those behind this number */
     size_t bytes;
-    unsigned rows;
     struct outbox_row *first, *last;
 };
 
@@ -110,11 +116,7 @@ struct outbox {
 
     /* the turn's side */
     int64_t newest[OUTBOX_LANES]; /* numbers given, those of the turn under way among them */
-    struct {
-        unsigned lane;
-        struct event *event;
-        size_t at, length; /* in bodies */
-    } * added;             /* by the pieces of this turn */
+    struct outbox_added *added;   /* by the pieces of this turn */
     unsigned added_count, added_room;
     struct buffer bodies;
     struct outbox_row *written;           /* rows of this turn */

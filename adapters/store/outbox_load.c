@@ -16,7 +16,7 @@ static const struct store_statement select_rows = {
     "read events back", "SELECT number, written, count, events FROM outbox"
                         " WHERE lane = $1 AND number > $2 ORDER BY number LIMIT $3"};
 
-/* --- numbers, in the first turn and after one that failed --- */
+/* --- numbers, at the start and after a turn that failed --- */
 
 static unsigned lane_of(const struct store_row *row)
 {
@@ -127,7 +127,6 @@ static void on_row(void *context, const struct store_row *values)
         read->first = row;
     read->last = row;
     read->bytes += row->size;
-    read->rows++;
 }
 
 static struct outbox *of_reading(struct work *work)
@@ -157,8 +156,7 @@ static enum outcome reading_load(struct work *work, struct turn *turn, struct er
 
         free_rows(read); /* of a turn that failed */
         if (!read->taken) continue;
-        read->bytes = read->rows = 0;
-        read->upto = outbox->newest[i];
+        read->bytes = 0;
         if (store_query(turn_store(turn), &select_rows, arguments, 3, on_row, read, err) !=
             OUTCOME_DONE)
             return err->outcome;
@@ -171,9 +169,15 @@ static enum outcome reading_apply(struct work *work, struct turn *turn, struct e
     struct outbox *outbox = of_reading(work);
 
     (void)turn;
-    for (unsigned i = 0; i < OUTBOX_LANES; i++)
-        if (outbox->reads[i].damaged)
+    for (unsigned i = 0; i < OUTBOX_LANES; i++) {
+        const struct lane_read *read = &outbox->reads[i];
+
+        if (read->damaged)
             return error_set(err, REASON_CORRUPT, "cannot understand a row of the outbox");
+        if (read->taken && read->first == NULL)
+            return error_set(err, REASON_CORRUPT, "cannot find the rows of the outbox's lane %u",
+                             i);
+    }
     return OUTCOME_DONE;
 }
 

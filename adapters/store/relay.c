@@ -215,8 +215,6 @@ void relay_take(struct outbox *outbox, struct outbox_row *row)
 
 void relay_take_read(struct lane_read *read)
 {
-    bool all = read->rows < OUTBOX_READ_ROWS && read->bytes < OUTBOX_READ_BYTES;
-
     while (read->first != NULL) {
         struct outbox_row *row = read->first;
 
@@ -224,7 +222,6 @@ void relay_take_read(struct lane_read *read)
         append(read->lane, row);
     }
     read->last = NULL;
-    if (all) read->lane->loaded = read->upto;
 }
 
 /* --- the rest --- */

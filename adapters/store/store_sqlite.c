@@ -52,30 +52,29 @@ static struct sqlite_store *of(struct store *store) { return (struct sqlite_stor
 
 /* --- errors --- */
 
-/* What an answer of SQLite means; `doing` completes "could not ...". */
+/* What an answer of SQLite means; `doing` completes "could not ...". Callers of services read the
+ * message, so the file's name is in the detail. */
 static enum outcome explain(struct sqlite_store *store, int code, bool committing,
                             const char *doing, struct error *err)
 {
     char facts[256];
-    enum outcome outcome;
 
-    snprintf(facts, sizeof facts, "%s",
-             store->db != NULL ? sqlite3_errmsg(store->db) : sqlite3_errstr(code));
+    snprintf(facts, sizeof facts, "%s", sqlite3_errmsg(store->db));
     switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        error_set(err, REASON_STORE_UNREACHABLE, "could not %s: another process has %s open", doing,
-                  store->path);
+        error_set(err, REASON_STORE_UNREACHABLE,
+                  "could not %s: another process has the database open", doing);
         error_hint(err, "End the other process, or give this one a directory of its own.");
         break;
     case SQLITE_FULL:
     case SQLITE_NOMEM:
-        error_set(err, REASON_OUT_OF_SPACE, "could not %s: no space for %s", doing, store->path);
+        error_set(err, REASON_OUT_OF_SPACE, "could not %s: there is no space left", doing);
         break;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        error_set(err, REASON_CORRUPT, "cannot %s: %s is damaged or no database", doing,
-                  store->path);
+        error_set(err, REASON_CORRUPT, "cannot %s: the database is damaged, or the file is none",
+                  doing);
         break;
     case SQLITE_CONSTRAINT:
         error_set(err, REASON_CONFLICT, "cannot %s: it contradicts rows that are there", doing);
@@ -85,16 +84,14 @@ static enum outcome explain(struct sqlite_store *store, int code, bool committin
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
     case SQLITE_PERM:
-        error_set(err, REASON_STORE_UNREACHABLE, "could not %s: the disk refused it for %s", doing,
-                  store->path);
+        error_set(err, REASON_STORE_UNREACHABLE, "could not %s: the disk refused it", doing);
         /* the commit's last page may be in the WAL, then the next opening finds it */
         if (committing && (code & 0xff) == SQLITE_IOERR) err->outcome = OUTCOME_UNKNOWN;
         break;
-    default: error_set(err, REASON_INTERNAL, "cannot %s in %s", doing, store->path); break;
+    default: error_set(err, REASON_INTERNAL, "cannot %s", doing); break;
     }
-    outcome = err->outcome;
-    error_detail(err, "SQLite says %d: %s.", sqlite3_extended_errcode(store->db), facts);
-    return outcome;
+    error_detail(err, "SQLite says of %s: %s (%d).", store->path, facts, code);
+    return err->outcome;
 }
 
 /* Fails the transaction: every further call of it answers the same. */
@@ -488,6 +485,7 @@ static enum outcome open_store(const struct store_config *config, struct store *
                                struct error *err)
 {
     struct sqlite_store *store = need_memory(sizeof *store);
+    char doing[128];
     int code;
 
     store->store.ops = &store_sqlite_ops;
@@ -496,7 +494,8 @@ static enum outcome open_store(const struct store_config *config, struct store *
                            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     if (code == SQLITE_OK) code = set_up(store, config->cache_bytes);
     if (code != SQLITE_OK) {
-        explain(store, code, false, "open the database", err);
+        snprintf(doing, sizeof doing, "open %s", store->path);
+        explain(store, code, false, doing, err);
         close_store(&store->store);
         return err->outcome;
     }

@@ -1,9 +1,10 @@
 /*
  * Timers: rows (kind, key, due), of which only the earliest due is known in memory.
  *
- * When it is due a piece of work reads the rows that are, puts each off by a minute and, once that
- * is durable, tells them; so one that a crash kept from being told, or whose piece of work was
- * lost, is told again a minute later without anybody keeping a list.
+ * When it is due a piece of work reads the rows that are and tells them; a place in the order of
+ * the instants says how far that has come. A minute after, it goes back to the start: so one whose
+ * piece of work was lost is told again, without anybody keeping a list. Nothing of this is written:
+ * after a crash all that is due is told at once.
  */
 #include "store/turn_internal.h"
 
@@ -12,7 +13,7 @@
 
 enum { FOUND_MAX = 256 };
 
-static const uint64_t again_ns = UINT64_C(60000000000);
+static const uint64_t pause_ns = UINT64_C(60000000000);
 static const uint64_t sleep_max_ns = UINT64_C(60000000000); /* the wall clock may be set */
 
 static const struct store_statement upsert = {
@@ -22,7 +23,8 @@ static const struct store_statement delete = {"clear a timer",
                                               "DELETE FROM timers WHERE kind = $1 AND key = $2"};
 static const struct store_statement select_due = {
     "read the timers that are due",
-    "SELECT kind, key, due FROM timers WHERE due <= $1 ORDER BY due LIMIT $2"};
+    "SELECT kind, key, due FROM timers WHERE due <= $1 AND (due, kind, key) > ($2, $3, $4)"
+    " ORDER BY due, kind, key LIMIT $5"};
 static const struct store_statement select_next = {"read when the next timer is due",
                                                    "SELECT MIN(due) FROM timers WHERE due > $1"};
 
@@ -37,7 +39,9 @@ struct timers {
     struct turns *turns;
     void (*due)(void *service, unsigned kind, struct uuid key);
     struct loop_timer wake;
-    uint64_t next_ns; /* no row is due before; UINT64_MAX: there is none */
+    uint64_t next_ns;   /* none is due before that was not told; UINT64_MAX: there is none */
+    struct change told; /* those up to it were told, in the order of due, kind, key */
+    uint64_t again_ns;  /* when it begins anew; UINT64_MAX: nothing was told since it did */
 
     struct change *changes; /* of this turn, in order; the last of a timer counts */
     unsigned count, room;
@@ -46,10 +50,13 @@ struct timers {
 
     struct work look; /* reads what is due */
     bool looking;     /* it waits in the queue */
-    bool looked;      /* it is in this turn */
+    bool looked;      /* it is in this turn, */
+    bool anew;        /* and begins anew */
     struct change found[FOUND_MAX];
     unsigned found_count;
-    uint64_t found_next_ns; /* when the first that was not found is due; 0 = now */
+    unsigned read_count;    /* with those that aren't told after all */
+    struct change last;     /* of these */
+    uint64_t found_next_ns; /* when the first that is not due yet will be */
 };
 
 /* --- the pieces' side --- */
@@ -125,25 +132,15 @@ static enum outcome write_change(struct store *store, const struct change *chang
     return store_exec(store, &upsert, arguments, 3, 1, err);
 }
 
-/* Puts off what was found due, but what a piece of this turn has set or cleared: that is not told
- * either. */
-static enum outcome write_found(struct timers *timers, struct turn *turn, struct error *err)
+/* What a piece of this turn has set or cleared is not told. */
+static void drop_changed(struct timers *timers)
 {
     unsigned kept = 0;
 
-    if (timers->found_count == FOUND_MAX) timers->found_next_ns = 0;
-    for (unsigned i = 0; i < timers->found_count; i++) {
-        struct change found = timers->found[i];
-
-        if (*place_of(timers, found.kind, found.key) != NULL) continue;
-        found.due_ns = turn->now_ns + again_ns;
-        timers->found[kept++] = found;
-        if (write_change(turn->turns->store, &found, err) != OUTCOME_DONE) return err->outcome;
-    }
+    for (unsigned i = 0; i < timers->found_count; i++)
+        if (*place_of(timers, timers->found[i].kind, timers->found[i].key) == NULL)
+            timers->found[kept++] = timers->found[i];
     timers->found_count = kept;
-    if (kept > 0 && turn->now_ns + again_ns < timers->found_next_ns)
-        timers->found_next_ns = turn->now_ns + again_ns;
-    return OUTCOME_DONE;
 }
 
 enum outcome timers_write(struct timers *timers, struct turn *turn, struct error *err)
@@ -158,7 +155,8 @@ enum outcome timers_write(struct timers *timers, struct turn *turn, struct error
         *place = change;
         if (write_change(turn->turns->store, change, err) != OUTCOME_DONE) return err->outcome;
     }
-    return timers->looked ? write_found(timers, turn, err) : OUTCOME_DONE;
+    if (timers->looked) drop_changed(timers);
+    return OUTCOME_DONE;
 }
 
 /* --- reading what is due --- */
@@ -168,11 +166,13 @@ static void on_due(void *context, const struct store_row *row)
     struct timers *timers = context;
 
     if (timers->found_count == FOUND_MAX) return;
-    timers->found[timers->found_count++] = (struct change){
+    timers->last = (struct change){
         .kind = (unsigned)store_read_integer(row, 0),
         .key = store_read_uuid(row, 1),
         .due_ns = (uint64_t)store_read_integer(row, 2),
     };
+    timers->found[timers->found_count++] = timers->last;
+    timers->read_count++;
 }
 
 static void on_next(void *context, const struct store_row *row)
@@ -191,13 +191,21 @@ static enum outcome look_load(struct work *work, struct turn *turn, struct error
 {
     struct timers *timers = of_look(work);
     struct store *store = turn_store(turn);
-    struct store_value arguments[] = {store_integer((int64_t)turn->now_ns),
-                                      store_integer(FOUND_MAX)};
+    bool anew = turn->now_ns >= timers->again_ns;
+    struct change from = anew ? (struct change){0} : timers->told;
+    struct store_value arguments[] = {
+        store_integer((int64_t)turn->now_ns),
+        store_integer((int64_t)from.due_ns),
+        store_integer(from.kind),
+        store_bytes(from.key.bytes, sizeof from.key.bytes),
+        store_integer(FOUND_MAX),
+    };
 
     timers->looked = true;
-    timers->found_count = 0;
+    timers->anew = anew;
+    timers->found_count = timers->read_count = 0;
     timers->found_next_ns = UINT64_MAX;
-    if (store_query(store, &select_due, arguments, 2, on_due, timers, err) != OUTCOME_DONE)
+    if (store_query(store, &select_due, arguments, 5, on_due, timers, err) != OUTCOME_DONE)
         return err->outcome;
     return store_query(store, &select_next, arguments, 1, on_next, timers, err);
 }
@@ -221,13 +229,19 @@ static void look_now(struct timers *timers)
     turns_add(timers->turns, &timers->look);
 }
 
+/* When it has to look. */
+static uint64_t wake_ns(const struct timers *timers)
+{
+    return timers->next_ns < timers->again_ns ? timers->next_ns : timers->again_ns;
+}
+
 static void set_wake(struct timers *timers)
 {
     struct loop *loop = timers->turns->loop;
-    uint64_t now_ns = loop_now_ns(loop);
-    uint64_t sleep_ns = timers->next_ns > now_ns ? timers->next_ns - now_ns : 0;
+    uint64_t now_ns = loop_now_ns(loop), next_ns = wake_ns(timers);
+    uint64_t sleep_ns = next_ns > now_ns ? next_ns - now_ns : 0;
 
-    if (timers->next_ns == UINT64_MAX || timers->due == NULL || timers->looking) return;
+    if (next_ns == UINT64_MAX || timers->due == NULL || timers->looking) return;
     loop_timer_set(loop, &timers->wake, sleep_ns < sleep_max_ns ? sleep_ns : sleep_max_ns);
 }
 
@@ -236,24 +250,39 @@ static void on_wake(void *context)
     struct timers *timers = context;
 
     if (timers->looking) return;
-    if (loop_now_ns(timers->turns->loop) >= timers->next_ns)
+    if (loop_now_ns(timers->turns->loop) >= wake_ns(timers))
         look_now(timers);
     else
         set_wake(timers);
+}
+
+/* What was found is told when the turn is over. */
+static void pass_found(struct timers *timers, uint64_t now_ns)
+{
+    if (timers->anew) {
+        timers->told = (struct change){0};
+        timers->again_ns = UINT64_MAX;
+    }
+    timers->next_ns = timers->read_count == FOUND_MAX ? 0 : timers->found_next_ns;
+    if (timers->read_count > 0) timers->told = timers->last;
+    if (timers->found_count > 0 && timers->again_ns == UINT64_MAX)
+        timers->again_ns = now_ns + pause_ns;
+}
+
+static void note_set(struct timers *timers, uint64_t due_ns)
+{
+    if (due_ns == 0) return;
+    if (due_ns < timers->next_ns) timers->next_ns = due_ns;
+    if (due_ns <= timers->told.due_ns) timers->told = (struct change){.due_ns = due_ns - 1};
 }
 
 void timers_end(struct timers *timers, bool committed)
 {
     bool changed = committed && (timers->looked || timers->count > 0);
 
-    if (committed) {
-        if (timers->looked) timers->next_ns = timers->found_next_ns;
-        for (unsigned i = 0; i < timers->count; i++) {
-            uint64_t due_ns = timers->changes[i].due_ns;
-
-            if (due_ns > 0 && due_ns < timers->next_ns) timers->next_ns = due_ns;
-        }
-    }
+    if (committed && timers->looked) pass_found(timers, timers->turns->turn.now_ns);
+    for (unsigned i = 0; i < timers->count && committed; i++)
+        note_set(timers, timers->changes[i].due_ns);
     timers->count = 0;
     if (timers->looked && committed) timers->looking = false;
     timers->looked = false;
@@ -273,7 +302,7 @@ struct timers *timers_make(struct turns *turns)
     struct timers *timers = need_memory(sizeof *timers);
 
     timers->turns = turns;
-    timers->next_ns = UINT64_MAX;
+    timers->next_ns = timers->again_ns = UINT64_MAX;
     timers->wake = (struct loop_timer){.fire = on_wake, .context = timers};
     timers->look = (struct work){.load = look_load, .done = look_done, .persist = true};
     return timers;

@@ -157,14 +157,17 @@ void turn_cut(struct turn *turn, struct turn_mark mark)
 
 /* --- a turn: what runs between start and end, without the loop --- */
 
-/* Notes that a piece alone is refused; false if its outcome ends the turn. */
-static bool goes_on(struct work *work, enum outcome outcome, const struct error *err)
+/* Notes that a piece alone is refused; false if its outcome ends the turn. Else the next piece
+ * finds no error. */
+static bool goes_on(struct work *work, enum outcome outcome, struct error *err)
 {
     work->internal_outcome = outcome;
-    if (outcome == OUTCOME_DONE) return true;
-    if (outcome != OUTCOME_REFUSED) return false;
-    work->internal_error = need_memory(sizeof *work->internal_error);
-    *work->internal_error = *err;
+    if (outcome != OUTCOME_DONE && outcome != OUTCOME_REFUSED) return false;
+    if (outcome == OUTCOME_REFUSED) {
+        work->internal_error = need_memory(sizeof *work->internal_error);
+        *work->internal_error = *err;
+    }
+    if (err->reason != REASON_NONE) *err = (struct error){0};
     return true;
 }
 
@@ -408,6 +411,8 @@ static void on_timer(void *context)
 
 static bool drained(const struct turns *turns)
 {
+    /* nothing more becomes of what is broken */
+    if (turns->broken) return turns->waiting == 0;
     return turns->waiting == 0 && !turns->running && outbox_empty(turns->outbox);
 }
 

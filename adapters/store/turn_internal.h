@@ -6,8 +6,8 @@
  * own. Each part keeps what it does in these stages together:
  *
  *   PART_start   on the loop: takes along what the loop's side wants written
- *   PART_load    in work, in the first turn and in the one after a turn that failed: reads the
- *                part's state from the database
+ *   PART_load    at the start, and in work after a turn that failed: reads the part's state from
+ *                the database
  *   PART_write   in work, after all pieces: writes what the pieces of this turn came to
  *   PART_end     on the loop: the turn is durable, or nothing of it holds
  */

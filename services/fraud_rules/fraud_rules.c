@@ -20,6 +20,12 @@
 #define MS UINT64_C(1000000)
 enum { PARTITIONS_MAX = 256 };
 
+/* At the start the newest records of each partition are read again, as many as the bus may have
+ * committed before the process died without giving a verdict. A second verdict is ignored, and what
+ * is older than a minute was given up. */
+enum { READ_AGAIN = 250 };
+#define READ_AGAIN_NS UINT64_C(60000000000)
+
 struct fraud_rules {
     const struct service_context *context;
     const struct fraud_rules_settings *settings;
@@ -151,6 +157,7 @@ static void publish(struct fraud_rules *service, const struct event *cause,
 static void records(void *context, const struct bus_message *messages, unsigned count)
 {
     struct fraud_rules *service = context;
+    uint64_t now_ns = loop_now_ns(service->context->loop);
 
     for (unsigned i = 0; i < count; i++) {
         const struct event *event = messages[i].event;
@@ -159,6 +166,7 @@ static void records(void *context, const struct bus_message *messages, unsigned 
         uint64_t from = loop_elapsed_ns(service->context->loop);
 
         if (event == NULL || event->type != EVENT_TYPE(payment_initiated)) continue;
+        if (event->envelope.time_ns + READ_AGAIN_NS < now_ns) continue;
         payment = event->data;
         if (payment->kind != PAYMENT_KIND_PAYMENT) continue; /* others aren't asked about */
         judge(service, payment, &verdict);
@@ -169,7 +177,7 @@ static void records(void *context, const struct bus_message *messages, unsigned 
         service->context->bus->ops->ready(service->context->bus, &service->reader);
 }
 
-/* From what comes from now on. */
+/* From shortly before the end. */
 static uint64_t position(void *context, const struct topic *topic, unsigned partition)
 {
     struct fraud_rules *service = context;
@@ -179,7 +187,8 @@ static uint64_t position(void *context, const struct topic *topic, unsigned part
     if (service->context->bus->ops->range(service->context->bus, topic, partition, &oldest, &newest,
                                           &err) != OUTCOME_DONE)
         return 0;
-    return newest;
+    if (newest > READ_AGAIN && newest - READ_AGAIN > oldest) return newest - READ_AGAIN;
+    return oldest > 0 ? oldest - 1 : 0;
 }
 
 static void failed(void *context, const struct topic *topic, unsigned partition,

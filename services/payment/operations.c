@@ -236,6 +236,24 @@ void send_void(struct payment *p, uint64_t now_ns, struct payment_effects *effec
     operation_send(p, op, &chain, effects);
 }
 
+/* What a rail has confirmed has left the bank. */
+void send_confirm(struct payment *p, uint64_t now_ns, struct payment_effects *effects)
+{
+    struct uuid nobody = {{0}};
+    struct chain chain;
+    struct operation *op = begin(p, p->id, STEP_CONFIRM, now_ns, &chain);
+    mp_transfer *leg = chain_leg(&chain, p, op, 0);
+
+    op->amount = p->captured;
+    leg->debit_account_id =
+        system_account(&p->books, p->currency->code, ACCOUNT_CODE_IN_TRANSIT, nobody);
+    leg->credit_account_id =
+        system_account(&p->books, p->currency->code, ACCOUNT_CODE_BANK, nobody);
+    leg->amount = (mp_amount)p->captured;
+    leg->code = TRANSFER_CODE_PAYMENT;
+    operation_send(p, op, &chain, effects);
+}
+
 void send_bind(struct payment *p, uint64_t now_ns, struct payment_effects *effects)
 {
     struct chain chain, reserve;

@@ -46,6 +46,14 @@ enum payment_kind { KIND_PAYMENT = 1, KIND_DEPOSIT = 2, KIND_WITHDRAWAL = 3 };
 enum capture_mode { CAPTURE_AUTOMATIC = 1, CAPTURE_MANUAL = 2 };
 enum refund_fees { REFUND_FEES_NONE = 1, REFUND_FEES_PRO_RATA = 2 };
 enum on_insufficient { INSUFFICIENT_WAIT = 1, INSUFFICIENT_FAIL = 2 };
+/* Of a payment to somebody outside. */
+enum rail_state {
+    RAIL_NONE = 0,
+    RAIL_WANTED = 1, /* captured: to be handed to the rail */
+    RAIL_SENT = 2,   /* handed over, not yet confirmed */
+    RAIL_CONFIRMED = 3,
+    RAIL_RETURNED = 4,
+};
 enum verdict { VERDICT_NONE = 0, VERDICT_ALLOW = 1, VERDICT_REVIEW = 2, VERDICT_DENY = 3 };
 
 /* What is known of the hold. */
@@ -111,6 +119,7 @@ struct payment {
     enum refund_fees refund_fees;
     enum capture_mode capture;
     enum verdict verdict;
+    enum rail_state rail;
     uint32_t timeout; /* of the hold, seconds */
     unsigned leg_count;
     struct leg legs[LEGS_MAX];
@@ -167,7 +176,9 @@ enum input_kind {
     INPUT_INCREASE,
     INPUT_EXTEND,
     INPUT_REFUND,
-    INPUT_RETURN, /* a rail sent it back */
+    INPUT_HANDED_OVER, /* to its rail */
+    INPUT_CONFIRMED,   /* by its rail */
+    INPUT_RETURN,      /* a rail sent it back */
 };
 
 struct payment_input {
@@ -243,6 +254,7 @@ void send_increase(struct payment *p, struct uuid id, int64_t amount, uint64_t n
 void send_extend(struct payment *p, struct uuid id, uint64_t seconds, uint64_t now_ns,
                  struct payment_effects *effects);
 void send_void(struct payment *p, uint64_t now_ns, struct payment_effects *effects);
+void send_confirm(struct payment *p, uint64_t now_ns, struct payment_effects *effects);
 void send_bind(struct payment *p, uint64_t now_ns, struct payment_effects *effects);
 /* Spreads an amount over legs of which `left` is left each, in proportion; the sum is exact. */
 void spread(int64_t amount, const int64_t *left, unsigned count, int64_t *out);

@@ -68,6 +68,7 @@ struct payments {
     struct resend *resend;
     struct waiting *waiting;
     struct reconcile *reconcile;
+    struct rails *rails;
     struct rows rows; /* of the turn that runs */
     uint64_t expiry_position, expiry_position_stored;
     bool broken;   /* a stored chain can not be read */
@@ -108,6 +109,8 @@ enum outcome sql_find_reference(struct store *store, const struct books *books,
                                 struct error *err) MUST_USE;
 enum outcome sql_load_position(struct store *store, uint64_t *out, struct error *err) MUST_USE;
 enum outcome sql_store_position(struct store *store, uint64_t position, struct error *err) MUST_USE;
+/* Payments that wait for the ledger or fraud. */
+enum outcome sql_count_waiting(struct store *store, uint64_t *out, struct error *err) MUST_USE;
 /* Calls `each` for every operation that was sent and not answered. */
 enum outcome sql_unanswered(struct store *store,
                             void (*each)(void *context, struct uuid payment, const void *chain,
@@ -117,6 +120,16 @@ enum outcome sql_unanswered(struct store *store,
 enum outcome sql_open_payments(struct store *store, struct account_id account, bool as_payer,
                                struct uuid *out, unsigned max, unsigned *count,
                                struct error *err) MUST_USE;
+
+/* Payments that are to be handed to a rail, oldest first. */
+enum outcome sql_for_rails(struct store *store, struct uuid *out, unsigned max, unsigned *count,
+                           struct error *err) MUST_USE;
+
+/* --- rails.c: payments to somebody outside --- */
+struct rails *rails_make(struct payments *service);
+void rails_free(struct rails *rails);
+/* A payment was captured that goes outside. */
+void rails_wake(struct rails *rails);
 
 /* --- limits.c --- */
 /* Takes a new payment from its payer's limits, or refuses it. */

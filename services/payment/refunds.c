@@ -185,6 +185,7 @@ enum outcome refund_request(struct payment *p, const struct payment_input *input
         return err->outcome;
     }
     p->refundable -= amount;
+    if (returned) p->rail = RAIL_RETURNED;
     operation_send(p, op, &chain, effects);
     return OUTCOME_DONE;
 }

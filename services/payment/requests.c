@@ -3,6 +3,7 @@
 #include "payments.h"
 
 #include "http/idempotency.h"
+#include "rail/rail.h"
 #include "wire/buffer.h"
 #include "wire/times.h"
 
@@ -77,6 +78,27 @@ static void read_fee(const struct payment_request *body, struct payment *p, stru
         system_account(&p->books, p->currency->code, ACCOUNT_CODE_FEES, (struct uuid){{0}}));
 }
 
+/* A wallet, or somebody outside: then the money is held in transit. */
+static void read_payee(const struct payment_request *body, struct payment *p, struct error *err)
+{
+    bool inside = (body->present & RECORD_BIT(payment_request, payee)) != 0;
+    bool outside = (body->present & RECORD_BIT(payment_request, external)) != 0;
+
+    if (inside == outside) {
+        error_fault(err, "/payee", "either payee or external is needed");
+        return;
+    }
+    p->payee = body->payee;
+    if (!outside) return;
+    if (!rail_scheme_is_valid(body->external.scheme))
+        error_fault(err, "/external/scheme", "must be a word of [a-z0-9_-]");
+    if (body->splits.count > 0) error_fault(err, "/splits", "don't go with a payee outside");
+    memcpy(p->scheme, body->external.scheme, sizeof body->external.scheme);
+    memcpy(p->identifier, body->external.identifier, sizeof body->external.identifier);
+    p->payee.uuid = uuid_of_id(
+        system_account(&p->books, p->currency->code, ACCOUNT_CODE_IN_TRANSIT, (struct uuid){{0}}));
+}
+
 static uint32_t read_hold(const struct payment_request *body, const struct payment *p,
                           const struct payment_policy *policy, struct error *err)
 {
@@ -114,7 +136,6 @@ static struct payment *read_payment(struct payments *service, struct http_exchan
     begin(exchange, p);
     p->kind = KIND_PAYMENT;
     p->payer = body->payer;
-    p->payee = body->payee;
     p->currency = currency_find(body->currency.code);
     p->capture = body->capture == 0 ? CAPTURE_AUTOMATIC : (enum capture_mode)body->capture;
     p->refund_fees =
@@ -123,6 +144,7 @@ static struct payment *read_payment(struct payments *service, struct http_exchan
         error_fault(err, "/currency", "is no currency of ISO 4217");
         return p;
     }
+    read_payee(body, p, err);
     read_amount(body->amount, p->currency, "/amount", false, &p->amount, err);
     p->timeout = read_hold(body, p, &service->policy, err);
     read_splits(body, p, err);
@@ -269,7 +291,9 @@ static bool is_same(const struct payment *p, const struct payment *other, struct
         {"amount", p->operations[0].amount == other->amount},
         {"currency", p->currency == other->currency},
         {"payer", uuid_equal(p->payer.uuid, other->payer.uuid)},
-        {"payee", uuid_equal(p->payee.uuid, other->payee.uuid)},
+        {"payee", uuid_equal(p->payee.uuid, other->payee.uuid) &&
+                      strcmp(p->scheme, other->scheme) == 0 &&
+                      strcmp(p->identifier, other->identifier) == 0},
         {"capture", p->capture == other->capture},
         {"hold_for", p->timeout == other->timeout},
         {"reference", strcmp(p->reference, other->reference) == 0},
@@ -337,10 +361,11 @@ static enum outcome check_accounts(struct request_work *w, struct turn *turn, st
 {
     struct payment *p = w->made;
     unsigned payees = p->leg_count - (p->fee_leg ? 1 : 0);
+    bool inside = p->kind != KIND_WITHDRAWAL && p->scheme[0] == '\0';
     enum outcome outcome = OUTCOME_DONE;
 
     if (p->kind != KIND_DEPOSIT) outcome = check_account(w, turn, p->payer, true, err);
-    for (unsigned i = 0; i < payees && outcome == OUTCOME_DONE && p->kind != KIND_WITHDRAWAL; i++)
+    for (unsigned i = 0; i < payees && outcome == OUTCOME_DONE && inside; i++)
         outcome = check_account(w, turn, p->legs[i].credit, false, err);
     return outcome;
 }

@@ -189,6 +189,7 @@ void rows_end(void *context, struct turn *turn, bool committed)
         service->open += waits(row->payment);
         service->open -= row->waited;
         measure_row(row);
+        if (row->payment->rail == RAIL_WANTED) rails_wake(service->rails);
         payment_tell(service, row->payment);
     }
     forget(&service->rows);

@@ -33,7 +33,6 @@ static void send_unanswered(void *context, struct uuid payment, const void *chai
 {
     struct payments *service = context;
 
-    service->open++;
     if (!resend_add(service->resend, chain, length, payment)) service->broken = true;
 }
 
@@ -54,6 +53,7 @@ static enum outcome listen_to_ledger(struct payments *service, struct error *err
     service->listener = context->ledger->ops->listen(context->ledger, &listener);
     service->resend = resend_make(context->loop, context->ledger, service->listener);
     outcome = sql_unanswered(context->store, send_unanswered, service, err);
+    if (outcome == OUTCOME_DONE) outcome = sql_count_waiting(context->store, &service->open, err);
     if (outcome == OUTCOME_DONE && service->broken)
         return error_set(err, REASON_CORRUPT, "an operation's chain cannot be read");
     return outcome;
@@ -64,6 +64,7 @@ static void stop(void *context)
     struct payments *service = context;
 
     reconcile_free(service->reconcile);
+    rails_free(service->rails);
     waiting_end(service->waiting);
     if (service->turns != NULL) turns_close(service->turns);
     resend_free(service->resend);
@@ -93,6 +94,7 @@ static enum outcome start(const struct service_context *context, void **out, str
         return outcome;
     }
     service->reconcile = reconcile_make(service);
+    service->rails = rails_make(service);
     *out = service;
     return OUTCOME_DONE;
 }

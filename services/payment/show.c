@@ -34,6 +34,7 @@ static void show_operation(const struct payment *p, const struct operation *op,
         [STEP_INCREASE] = BODY_INCREMENT, [STEP_EXTEND] = BODY_EXTENSION,
         [STEP_VOID] = BODY_VOID,          [STEP_BIND] = BODY_BIND,
         [STEP_REFUND] = BODY_REFUND,      [STEP_RETURN] = BODY_RETURN,
+        [STEP_CONFIRM] = BODY_CONFIRM,
     };
 
     memset(out, 0, sizeof *out);
@@ -75,6 +76,14 @@ static void show_optional(const struct payment *p, struct payment_body *out)
     if (p->reference[0] != '\0') {
         memcpy(out->reference, p->reference, sizeof out->reference);
         out->present |= RECORD_BIT(payment_body, reference);
+    }
+    if (p->scheme[0] != '\0') {
+        memcpy(out->scheme, p->scheme, sizeof out->scheme);
+        out->present |= RECORD_BIT(payment_body, scheme);
+    }
+    if (p->rail != RAIL_NONE) {
+        out->rail = p->rail;
+        out->present |= RECORD_BIT(payment_body, rail);
     }
     if (p->hold == HOLD_OPEN && payment_is_open(p)) {
         out->hold_expires_at = p->hold_until_ns;
@@ -123,14 +132,44 @@ static void set_sequence(struct http_exchange *exchange, const struct payment *p
     ledger_place_header(service->context->reads, exchange, p->sequence);
 }
 
+static void add_amount(const struct payment *p, const char *name, int64_t minor, struct error *err)
+{
+    char text[AMOUNT_TEXT_MAX];
+
+    amount_print(amount_of(minor, p->currency), text);
+    error_member(err, name, "%s", text);
+}
+
+/* What the payer has now, and what it lacks. */
+static void add_missing(const struct payments *service, const struct payment *p, int64_t needed,
+                        struct error *err)
+{
+    int64_t available;
+    mp_balance balance;
+    char payer[UUID_TEXT + 1];
+
+    if (service->context->reads == NULL ||
+        mp_read_balance(service->context->reads, id_of_uuid(p->payer.uuid), &balance) != MP_OK)
+        return;
+    available = (int64_t)(balance.credits_posted - balance.debits_posted - balance.debits_pending);
+    uuid_print(p->payer.uuid, payer);
+    error_member(err, "account", "%s", payer);
+    add_amount(p, "available", available > 0 ? available : 0, err);
+    add_amount(p, "needed", needed, err);
+    /* it may have got money since */
+    if (needed > available) add_amount(p, "missing", needed - available, err);
+}
+
 /* Why a payment that ended badly did. */
-static void failure(const struct payment *p, struct error *err)
+static void failure(const struct payments *service, const struct payment *p, struct error *err)
 {
     char text[AMOUNT_TEXT_MAX];
 
     amount_print(amount_of(p->amount, p->currency), text);
     error_set(err, p->reason, "the payment of %s %s %s", text, p->currency->code,
               p->status == STATUS_CANCELLED ? "was cancelled" : "failed");
+    if (p->reason == REASON_INSUFFICIENT_FUNDS)
+        add_missing(service, p, p->amount + fee_of(p, p->amount), err);
 }
 
 /* The operation that an exchange asked for; NULL: it asked for the payment as a whole. */
@@ -175,13 +214,14 @@ static void answer_payment(struct http_exchange *exchange, unsigned status, cons
     http_answer_record(exchange, status, &body);
 }
 
-static bool failed_badly(const struct asked *asked, const struct payment *p, struct error *err)
+static bool failed_badly(const struct payments *service, const struct asked *asked,
+                         const struct payment *p, struct error *err)
 {
     const struct operation *op;
 
     if (asked->step == 0) {
         if (p->status != STATUS_FAILED && p->status != STATUS_CANCELLED) return false;
-        failure(p, err);
+        failure(service, p, err);
         return true;
     }
     if (asked->step == STEP_VOID) { /* a cancel: the ledger has said what became of it */
@@ -198,6 +238,8 @@ static bool failed_badly(const struct asked *asked, const struct payment *p, str
               : asked->step == STEP_INCREASE ? "increment"
               : asked->step == STEP_EXTEND   ? "extension"
                                              : "refund");
+    if (op->reason == REASON_INSUFFICIENT_FUNDS && asked->step == STEP_INCREASE)
+        add_missing(service, p, op->amount + op->fee, err);
     return true;
 }
 
@@ -209,7 +251,7 @@ bool payment_answer(struct http_exchange *exchange, const struct payment *p, boo
 
     if (!answered && !now) return false;
     if (asked->replayed) http_set_header(exchange, "Idempotent-Replayed", "true");
-    if (answered && failed_badly(asked, p, &err))
+    if (answered && failed_badly(exchange->service, asked, p, &err))
         answer_problem(exchange, p, &err);
     else
         answer_payment(exchange, answered ? exchange->route->success : 202, p);

@@ -11,7 +11,8 @@
     "id, tenant, live, owner, kind, payer, payee, scheme, identifier, currency, ledger, "          \
     "fee_fixed, fee_ppm, refund_fees, capture, timeout, reference, created_ns, effective_ns, "     \
     "fingerprint, fee_leg, limited, status, reason, giving_up, hold, amount, captured, refunded, " \
-    "refundable, fee_captured, verdict, legs, updated_ns, review_ns, hold_until_ns, due_ns, "      \
+    "refundable, fee_captured, verdict, rail, legs, updated_ns, review_ns, hold_until_ns, "        \
+    "due_ns, "                                                                                     \
     "version, sequence"
 const char sql_payment_columns[] = PAYMENT_COLUMNS;
 
@@ -49,6 +50,7 @@ enum {
     AT_REFUNDABLE,
     AT_FEE_CAPTURED,
     AT_VERDICT,
+    AT_RAIL,
     AT_LEGS,
     AT_UPDATED,
     AT_REVIEW,
@@ -68,15 +70,15 @@ static const struct store_statement insert_payment = {
     "store a payment",
     "INSERT INTO payments (" PAYMENT_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
     "$11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, "
-    "$29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39)",
+    "$29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40)",
 };
 /* The guard on the version finds a second writer. */
 static const struct store_statement update_payment = {
     "change a payment",
     "UPDATE payments SET status = $2, reason = $3, giving_up = $4, hold = $5, amount = $6, "
-    "captured = $7, refunded = $8, refundable = $9, fee_captured = $10, verdict = $11, "
-    "legs = $12, updated_ns = $13, review_ns = $14, hold_until_ns = $15, due_ns = $16, "
-    "version = $17, sequence = $18 WHERE id = $1 AND version = $19",
+    "captured = $7, refunded = $8, refundable = $9, fee_captured = $10, verdict = $11, rail = $12, "
+    "legs = $13, updated_ns = $14, review_ns = $15, hold_until_ns = $16, due_ns = $17, "
+    "version = $18, sequence = $19 WHERE id = $1 AND version = $20",
 };
 static const struct store_statement load_operations = {
     "load a payment's operations",
@@ -166,6 +168,7 @@ static void payment_values(const struct payment *p, struct store_value *v)
     v[AT_REFUNDABLE] = store_integer(p->refundable);
     v[AT_FEE_CAPTURED] = store_integer(p->fee_captured);
     v[AT_VERDICT] = number(p->verdict);
+    v[AT_RAIL] = number(p->rail);
     v[AT_LEGS] = store_bytes(p->legs, p->leg_count * sizeof p->legs[0]);
     v[AT_UPDATED] = number(p->updated_ns);
     v[AT_REVIEW] = number(p->review_ns);
@@ -214,6 +217,7 @@ void sql_read_payment(const struct store_row *row, struct payment *p)
     p->refundable = store_read_integer(row, AT_REFUNDABLE);
     p->fee_captured = store_read_integer(row, AT_FEE_CAPTURED);
     p->verdict = (enum verdict)store_read_integer(row, AT_VERDICT);
+    p->rail = (enum rail_state)store_read_integer(row, AT_RAIL);
     p->leg_count = (unsigned)(legs->length / sizeof p->legs[0]);
     if (p->leg_count > LEGS_MAX) p->leg_count = LEGS_MAX;
     if (p->leg_count > 0) memcpy(p->legs, legs->bytes, p->leg_count * sizeof p->legs[0]);
@@ -290,7 +294,7 @@ enum outcome sql_load_payment(struct store *store, struct uuid id, struct row *r
 
 enum outcome sql_store_payment(struct store *store, struct payment *p, struct error *err)
 {
-    struct store_value v[PAYMENT_VALUES], u[19];
+    struct store_value v[PAYMENT_VALUES], u[20];
     enum outcome outcome;
 
     payment_values(p, v);
@@ -299,8 +303,8 @@ enum outcome sql_store_payment(struct store *store, struct payment *p, struct er
     } else {
         u[0] = v[AT_ID];
         memcpy(u + 1, v + FIRST_CHANGING, (PAYMENT_VALUES - FIRST_CHANGING) * sizeof *v);
-        u[18] = number(p->version_stored);
-        outcome = store_exec(store, &update_payment, u, 19, 1, err);
+        u[19] = number(p->version_stored);
+        outcome = store_exec(store, &update_payment, u, 20, 1, err);
     }
     return outcome;
 }
@@ -510,6 +514,25 @@ static void on_unanswered(void *context, const struct store_row *row)
     to->each(to->context, store_read_uuid(row, 0), row->values[1].bytes, row->values[1].length);
 }
 
+/* As payment_is_settled() has it: initiated, processing, or being given up. */
+static const struct store_statement count_waiting = {
+    "count the payments that wait",
+    "SELECT COUNT(*) FROM payments WHERE status < 6"
+    " AND (status IN (1, 5) OR giving_up IS NOT NULL)",
+};
+
+static void on_count(void *context, const struct store_row *row)
+{
+    *(uint64_t *)context = (uint64_t)store_read_integer(row, 0);
+}
+
+enum outcome sql_count_waiting(struct store *store, uint64_t *out, struct error *err)
+{
+    if (store_query(store, &count_waiting, NULL, 0, on_count, out, err) != OUTCOME_DONE)
+        return err->outcome;
+    return store_sync(store, err);
+}
+
 enum outcome sql_unanswered(struct store *store,
                             void (*each)(void *context, struct uuid payment, const void *chain,
                                          size_t length),
@@ -519,4 +542,21 @@ enum outcome sql_unanswered(struct store *store,
     enum outcome outcome = store_query(store, &unanswered, NULL, 0, on_unanswered, &to, err);
 
     return outcome == OUTCOME_DONE ? store_sync(store, err) : outcome;
+}
+
+static const struct store_statement for_rails = {
+    "list what is to be handed to a rail",
+    "SELECT id FROM payments WHERE rail = 1 ORDER BY created_ns LIMIT $1",
+};
+
+enum outcome sql_for_rails(struct store *store, struct uuid *out, unsigned max, unsigned *count,
+                           struct error *err)
+{
+    struct store_value v = number(max);
+    struct listed listed = {out, 0, max};
+    enum outcome outcome = store_query(store, &for_rails, &v, 1, on_listed, &listed, err);
+
+    if (outcome == OUTCOME_DONE) outcome = store_sync(store, err);
+    *count = listed.count;
+    return outcome;
 }

@@ -69,6 +69,7 @@ static void finish(struct step_of *s, enum reason reason)
     give_limits_back(s);
     if (p->captured > 0) {
         p->refundable = p->captured;
+        if (p->scheme[0] != '\0') p->rail = RAIL_WANTED;
         set_status(p, STATUS_COMPLETED);
         effects_event(s->effects, EVENT_COMPLETED, 0);
         return;
@@ -330,6 +331,7 @@ static void on_applied(struct step_of *s, unsigned index)
     case STEP_INCREASE: on_increased(s, op); break;
     case STEP_EXTEND: on_extended(s, op); break;
     case STEP_VOID: on_voided(s); break;
+    case STEP_CONFIRM: break;
     default: s->effects->alert = true;
     }
 }
@@ -583,8 +585,22 @@ static enum outcome dispatch(struct step_of *s, struct error *err)
     case INPUT_CAPTURE: return request_capture(s, err);
     case INPUT_INCREASE:
     case INPUT_EXTEND: return request_increase(s, err);
+    case INPUT_HANDED_OVER:
+        if (s->p->rail == RAIL_WANTED) s->p->rail = RAIL_SENT;
+        return OUTCOME_DONE;
+    case INPUT_CONFIRMED:
+        if (s->p->rail != RAIL_WANTED && s->p->rail != RAIL_SENT) return OUTCOME_DONE;
+        s->p->rail = RAIL_CONFIRMED;
+        send_confirm(s->p, s->now, s->effects);
+        return OUTCOME_DONE;
+    case INPUT_RETURN:
+        if (s->p->rail != RAIL_WANTED && s->p->rail != RAIL_SENT) return OUTCOME_DONE;
+        return refund_request(s->p, s->input, s->now, s->effects, err);
     case INPUT_REFUND:
-    case INPUT_RETURN: return refund_request(s->p, s->input, s->now, s->effects, err);
+        if (s->p->scheme[0] != '\0')
+            return error_set(err, REASON_PAYMENT_NOT_OPEN,
+                             "a payment to somebody outside is given back by its rail alone");
+        return refund_request(s->p, s->input, s->now, s->effects, err);
     }
     return error_set(err, REASON_INTERNAL, "there is no input of kind %d", (int)s->input->kind);
 }

@@ -1,11 +1,13 @@
 /* The platform for tests. */
 #include "support/platform.h"
 
+#include "http/openapi.h"
 #include "ledger/port.h"
 #include "security/scopes.h"
 #include "wire/buffer.h"
 
 #include <dirent.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,6 +128,35 @@ static void ask(void *context, const char *service, const struct caller *caller,
                            call->body, call->length, ask_answered, asking);
 }
 
+/* --- answers --- */
+
+/* Whatever a test asks: an answer must be one that the route's row says. */
+static void check_answer(void *context, const struct http_exchange *exchange, unsigned status,
+                         uint64_t elapsed_ns)
+{
+    static const char problems[] = "https://micropay.dev/problems/";
+    const struct http_route *route = exchange->route;
+    const char *type = strstr(buffer_str(&exchange->out), problems);
+    struct error err = {0};
+    char name[64];
+
+    (void)context;
+    (void)elapsed_ns;
+    if (route == NULL) return;
+    if (status < 400) {
+        if (status == (route->success != 0 ? route->success : 200)) return;
+        if (status == 202 && route->waits) return;
+        error_set(&err, REASON_INTERNAL, "%s is answered %u", route->path, status);
+        give_up("a status that no row has", &err);
+    }
+    if (type == NULL) return;
+    type += strlen(problems);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(type, "\""), type);
+    if (openapi_refuses(route, reason_find(name))) return;
+    error_set(&err, REASON_INTERNAL, "%s refuses with %s", route->path, name);
+    give_up("a reason that the row doesn't have", &err);
+}
+
 /* --- life --- */
 
 static const void *settings_of(void *context, const struct settings *section)
@@ -164,6 +195,7 @@ static void open_process(struct platform *platform)
         .ask = ask,
         .ask_context = platform,
         .authenticate = authenticate,
+        .observe = check_answer,
     };
     struct error err = {0};
 
@@ -181,15 +213,17 @@ static void make_directory(struct platform *platform)
     if (mkdtemp(platform->directory) == NULL) abort();
 }
 
+static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *ftw)
+{
+    (void)stat;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
 static void remove_directory(const struct platform *platform)
 {
-    DIR *directory = opendir(platform->directory);
-    struct dirent *entry;
-
-    while (directory != NULL && (entry = readdir(directory)) != NULL)
-        if (entry->d_name[0] != '.') unlinkat(dirfd(directory), entry->d_name, 0);
-    if (directory != NULL) closedir(directory);
-    rmdir(platform->directory);
+    nftw(platform->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 struct platform *platform_make(const struct platform_options *options)
@@ -277,6 +311,7 @@ void platform_crash(struct platform *platform)
     open_process(platform);
 }
 
+const char *platform_directory(const struct platform *platform) { return platform->directory; }
 struct loop *platform_loop(struct platform *platform) { return platform->loop; }
 struct process *platform_process(struct platform *platform) { return platform->process; }
 

@@ -28,6 +28,8 @@ struct platform *platform_make(const struct platform_options *options);
 void platform_free(struct platform *platform);
 /* The process dies; a new one opens what it left. Requests under way get no answer. */
 void platform_crash(struct platform *platform);
+/* Where it keeps its databases. */
+const char *platform_directory(const struct platform *platform);
 struct loop *platform_loop(struct platform *platform);
 struct process *platform_process(struct platform *platform);
 /* Does one thing: a task, a timer that is due, a step of the ledger. False if there was nothing. A

@@ -20,7 +20,7 @@ CREATE TABLE outbox_lanes (
 
 -- One row: which life of the database this is. Part of the source that events name.
 CREATE TABLE outbox_incarnation (
-    only SMALLINT PRIMARY KEY,
+    one SMALLINT PRIMARY KEY,
     incarnation BYTEA NOT NULL
 );
 

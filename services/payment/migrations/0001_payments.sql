@@ -1,5 +1,8 @@
 -- Payments and what they ask of the ledger. Amounts are minor units of the payment's currency, times
 -- nanoseconds since the epoch, enumerations the numbers of payment.h, reasons their names.
+--
+-- Payments and operations are kept in the order of their making, not of their ids: ids are hashes, and
+-- rows that are changed a few times shortly after would each lie in a page of their own.
 CREATE TABLE payments (
     id BYTEA NOT NULL PRIMARY KEY,
     tenant TEXT NOT NULL,
@@ -34,6 +37,7 @@ CREATE TABLE payments (
     refundable BIGINT NOT NULL,
     fee_captured BIGINT NOT NULL,
     verdict SMALLINT NOT NULL,
+    rail SMALLINT NOT NULL,
     legs BYTEA NOT NULL,
     updated_ns BIGINT NOT NULL,
     review_ns BIGINT NOT NULL,
@@ -41,7 +45,7 @@ CREATE TABLE payments (
     due_ns BIGINT NOT NULL,
     version BIGINT NOT NULL,
     sequence BIGINT NOT NULL
-) /* clustered */;
+);
 
 CREATE UNIQUE INDEX payments_reference ON payments (tenant, live, reference) WHERE reference IS NOT NULL;
 CREATE INDEX payments_created ON payments (tenant, live, created_ns, id);
@@ -49,6 +53,9 @@ CREATE INDEX payments_payer ON payments (payer, created_ns);
 CREATE INDEX payments_payee ON payments (payee, created_ns);
 CREATE INDEX payments_open_payer ON payments (payer) WHERE status < 6;
 CREATE INDEX payments_open_payee ON payments (payee) WHERE status < 6;
+
+-- To be handed to a rail
+CREATE INDEX payments_rail ON payments (created_ns) WHERE rail = 1;
 
 CREATE TABLE operations (
     payment BYTEA NOT NULL,
@@ -71,7 +78,7 @@ CREATE TABLE operations (
     fingerprint BYTEA,
     chain BYTEA NOT NULL,
     PRIMARY KEY (payment, id, step)
-) /* clustered */;
+);
 
 -- Sent, and not answered yet: what is sent again at start.
 CREATE INDEX operations_sent ON operations (created_ns) WHERE state = 1;

@@ -243,9 +243,9 @@ struct http_router *desk_router(struct desk *desk)
 {
     struct http_router *router = http_router_make();
 
-    http_router_scopes(router, scope_bit);
+    if (desk != NULL) http_router_scopes(router, scope_bit);
     http_router_add(router, desk_routes, desk);
     http_router_authenticate(router, authenticate, NULL);
-    http_router_observe(router, observe, desk);
+    if (desk != NULL) http_router_observe(router, observe, desk);
     return router;
 }

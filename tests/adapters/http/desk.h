@@ -22,7 +22,7 @@ enum { SCOPE_READ = 1, SCOPE_WRITE = 2 };
 
 /* A router with the routes. Keys: "Bearer reader", "Bearer writer" (both scopes), "Bearer live"
  * (both, live mode), "Bearer other" (writer of another owner), "Bearer busy" (rate limited). */
-struct http_router *desk_router(struct desk *desk);
+struct http_router *desk_router(struct desk *desk); /* NULL = one that knows no scopes */
 /* Answers all that are held. */
 void desk_release(struct desk *desk);
 

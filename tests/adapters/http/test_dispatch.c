@@ -1,6 +1,7 @@
 #include "http/asking.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -112,19 +113,30 @@ Test(dispatch, a_repeated_authorization_is_no_authorization)
         401, "unauthorized");
 }
 
-static const struct http_route odd_routes[] = {
-    {.method = HTTP_GET, .path = "/odd", .scope = "read"},
-    {.method = HTTP_GET, .path = "/unknown", .scope = "no-such-scope"},
-    {.path = NULL},
+Test(dispatch, a_router_without_authentication_or_scopes_lets_nobody_in)
+{
+    http_router_authenticate(asking_router, NULL, NULL);
+    expect_problem(ask("GET", "/v1/items", NULL, NULL), 401, "unauthorized");
+    http_router_free(asking_router);
+    asking_router = desk_router(NULL);
+    expect_problem(ask("GET", "/v1/items", NULL, NULL), 403, "forbidden");
+}
+
+static const struct http_route bad_routes[][2] = {
+    {{.method = HTTP_GET, .path = "/odd", .scope = "no-such-scope"}, {.path = NULL}},
+    {{.method = HTTP_GET, .path = "/v1/items"}, {.path = NULL}},
+    {{.method = HTTP_GET, .path = "no/slash"}, {.path = NULL}},
+    {{.method = HTTP_GET, .path = "/{a}/{b}/{c}/{d}/{e}"}, {.path = NULL}},
 };
 
-Test(dispatch, a_router_without_authentication_or_with_an_unknown_scope_lets_nobody_in)
-{
-    http_router_add(asking_router, odd_routes, &asking_desk);
-    expect_problem(ask("GET", "/unknown", NULL, NULL), 403, "forbidden");
-    http_router_authenticate(asking_router, NULL, NULL);
-    expect_problem(ask("GET", "/odd", NULL, NULL), 401, "unauthorized");
-}
+static void add_bad(unsigned i) { http_router_add(asking_router, bad_routes[i], NULL); }
+
+#define A_BAD_ROUTE(name, i)                                                                       \
+    Test(dispatch, name, .signal = SIGABRT) { add_bad(i); }
+A_BAD_ROUTE(a_route_with_a_scope_that_is_none_ends_the_process_at_its_start, 0)
+A_BAD_ROUTE(a_route_that_is_there_twice_ends_the_process_at_its_start, 1)
+A_BAD_ROUTE(a_route_without_a_path_ends_the_process_at_its_start, 2)
+A_BAD_ROUTE(a_route_with_too_many_parameters_ends_the_process_at_its_start, 3)
 
 Test(dispatch, who_asks_too_often_is_told_when_to_come_again)
 {

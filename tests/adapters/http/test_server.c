@@ -182,18 +182,25 @@ Test(server, a_repeated_header_is_one_list)
 Test(server, every_other_method_is_405_with_allow_and_never_a_page)
 {
     static const char *const known[] = {"PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "POST"};
+    const struct raw_answer *answer;
     int client = dial();
     char request[200];
 
     for (unsigned i = 0; i < sizeof known / sizeof *known; i++) {
-        const struct raw_answer *answer;
-
         snprintf(request, sizeof request, "%s /health HTTP/1.1\r\n" HOST "\r\n", known[i]);
         answer = expect_status(client, request, 405);
         cr_assert_str_eq(raw_header(answer, "Allow"), "GET, HEAD");
         cr_assert_str_eq(raw_header(answer, "Content-Type"), "application/problem+json");
     }
     close(client);
+    /* also behind requests that were answered */
+    client = dial();
+    expect_status(client, "GET /health HTTP/1.1\r\n" HOST "\r\n", 200);
+    say(client, "BREW /health HTTP/1.1\r\n" HOST "\r\n");
+    answer = hear(client, false);
+    cr_assert_eq(answer->status, 405);
+    cr_assert_str_eq(raw_header(answer, "Content-Type"), "application/problem+json");
+    expect_closed(client);
     expect_refused("BREW /health HTTP/1.1\r\n" HOST "\r\n", 405);
     expect_refused("get /health HTTP/1.1\r\n" HOST "\r\n", 405);
     expect_refused("PROPFIND /health HTTP/1.1\r\n" HOST "\r\n", 405);
@@ -559,6 +566,74 @@ Test(server, a_server_that_closes_leaves_exchanges_that_can_still_be_answered)
     expect_closed(client);
     on_loop((void (*)(void *))desk_release, &serving_desk);
     cr_assert_eq(serving_desk.forgotten, 1);
+}
+
+/* --- chance --- */
+
+static uint64_t chance = 20261130;
+static unsigned below(unsigned limit)
+{
+    chance = chance * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (unsigned)(chance >> 33) % limit;
+}
+
+/* A request with some of its bytes changed, removed or doubled. */
+static void spoil(struct buffer *request)
+{
+    static const char bytes[] = "\r\n\0 :%/?&=+-0aZ{}\"\\\x7f\x80\xff";
+
+    for (unsigned left = below(5); left > 0 && request->length > 2; left--) {
+        size_t at = below((unsigned)request->length - 1);
+
+        switch (below(4)) {
+        case 0: request->length = at + 1; break;
+        case 1:
+            memmove(request->bytes + at, request->bytes + at + 1, request->length - at - 1);
+            request->length--;
+            break;
+        case 2: {
+            struct buffer tail = {0};
+
+            buffer_add(&tail, request->bytes + at, request->length - at);
+            buffer_add(request, tail.bytes, tail.length);
+            buffer_done(&tail);
+            break;
+        }
+        default: request->bytes[at] = bytes[below(sizeof bytes - 1)];
+        }
+    }
+}
+
+Test(server, requests_that_are_spoiled_at_random_never_bring_it_down)
+{
+    static const char *const requests[] = {
+        HELLO HELLO,
+        "GET /v1/items?limit=3&sort=-price,name&price[gte]=5&cursor=AQID HTTP/1.1\r\n" HOST
+        "Authorization: Bearer reader\r\nPrefer: wait=3\r\n\r\n",
+        "POST /v1/items HTTP/1.1\r\n" HOST "Authorization: Bearer writer\r\n"
+        "Content-Type: application/json; charset=utf-8\r\nAccept: */*;q=0.5\r\n"
+        "Idempotency-Key: k1\r\nMicropay-At-Least: 1.live.5\r\nContent-Length: 46\r\n\r\n"
+        "{\"name\":\"chair\",\"price\":\"1\",\"currency\":\"EUR\"}",
+        POST "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n" HELLO,
+        POST "Expect: 100-continue\r\nContent-Length: 5\r\n\r\nhello",
+        "HEAD http://x/health HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+    };
+
+    for (unsigned i = 0; i < 3000; i++) {
+        const char *plain = requests[below(sizeof requests / sizeof *requests)];
+        struct buffer request = {0};
+        char answer[4096];
+        int client = dial();
+
+        buffer_text(&request, plain);
+        spoil(&request);
+        send(client, request.bytes, request.length, MSG_NOSIGNAL);
+        shutdown(client, SHUT_WR);
+        while (recv(client, answer, sizeof answer, 0) > 0) continue;
+        close(client);
+        buffer_done(&request);
+    }
+    expect_status(dial(), HELLO, 200);
 }
 
 /* --- how many --- */

@@ -188,3 +188,54 @@ Test(port, a_follower_is_told_of_what_is_there_and_of_what_comes)
     writer_run(&writer);
     cr_expect_eq(moved, 0);
 }
+
+/* --- expiries --- */
+
+static mp_id expired[8];
+static uint64_t positions[8];
+static unsigned expired_count;
+
+static void on_expiry(void *context, const struct ledger_answer *answer)
+{
+    (void)context;
+    if (!answer->expiry) return;
+    positions[expired_count] = answer->expiry_position;
+    expired[expired_count++] = answer->command;
+}
+
+static void listen_behind(uint64_t position)
+{
+    struct ledger_listener listener = {
+        .answered = on_expiry, .code_min = 100, .code_max = 199, .expiry_position = position};
+
+    expired_count = 0;
+    writer.port->ops->listen(writer.port, &listener);
+    writer_run(&writer);
+}
+
+Test(port, no_expiry_is_lost_when_its_block_was_read_in_part)
+{
+    mp_transfer holds[3];
+    mp_result results[3];
+    uint64_t first;
+
+    for (unsigned i = 0; i < 3; i++)
+        holds[i] = (mp_transfer){.id = 10 + i,
+                                 .debit_account_id = 1,
+                                 .credit_account_id = 2,
+                                 .amount = 1,
+                                 .timeout = 1,
+                                 .ledger = 7,
+                                 .code = 100,
+                                 .flags = MP_TRANSFER_PENDING};
+    cr_assert_eq(mp_create_transfers(writer.ledger, holds, 3, results), MP_OK);
+    writer_pass(&writer, UINT64_C(5000000000));
+    listen_behind(0);
+    cr_assert_eq(expired_count, 3);
+    first = positions[0];
+    writer_reopen(&writer); /* the first one was dealt with, the others were not */
+    listen_behind(first);
+    cr_assert_geq(expired_count, 2); /* the whole block is told again */
+    cr_expect_eq(expired[expired_count - 2], 11);
+    cr_expect_eq(expired[expired_count - 1], 12);
+}

@@ -187,7 +187,7 @@ Test(health, all_that_a_scrape_shows_passes_prometheus_own_checker)
     FILE *file;
     int result;
 
-    if (access("/usr/bin/promtool", X_OK) != 0)
+    if (system("command -v promtool >/dev/null") != 0)
         cr_skip_test("promtool (Debian: prometheus) is not installed");
     trace_open(loop, 0);
     get("/health/live", NULL);
@@ -198,7 +198,7 @@ Test(health, all_that_a_scrape_shows_passes_prometheus_own_checker)
     file = fdopen(mkstemp(path), "w");
     cr_assert_eq(fwrite(body, 1, strlen(body), file), strlen(body));
     fclose(file);
-    snprintf(command, sizeof command, "/usr/bin/promtool check metrics < %s", path);
+    snprintf(command, sizeof command, "promtool check metrics < %s", path);
     result = system(command);
     unlink(path);
     cr_assert_eq(result, 0);

@@ -62,7 +62,8 @@ Test(inbox, hundreds_of_events_move_a_partition_once_a_turn)
     commits = world.store->commits;
     world_run(&world);
     cr_assert_eq(world_seen(&world), 500);
-    cr_assert_eq(world.store->rows_written - rows, 500 * 2 + 1, "two of the service for each");
+    cr_assert_eq(world.store->rows_written - rows, 500 * 2 + 2,
+                 "two of the service for each, the partition, the timer of the key");
     cr_assert_eq(world.store->commits - commits, 1);
 }
 
@@ -227,6 +228,21 @@ Test(inbox, a_turn_that_fails_is_repeated_and_applies_nothing_twice)
     cr_assert_eq(state().lag, 0);
 }
 
+Test(inbox, what_a_failed_turn_had_applied_is_applied_again)
+{
+    world_consume(&world);
+    put(LANE, 1, 0, 1, 1);
+    world_run(&world);
+    world.again_at = 4;
+    for (unsigned i = 2; i <= 5; i++) put(LANE, i, i - 1, 1, i);
+    world_pass(&world, S);
+    cr_assert_str_eq(world_versions(&world, 1), "1 ");
+    world.again_at = 0;
+    world_pass(&world, 5 * S);
+    cr_assert_str_eq(world_versions(&world, 1), "1 2 3 4 5 ");
+    cr_assert_eq(world.alerts, 0);
+}
+
 Test(inbox, of_two_readers_with_one_name_the_second_one_undoes_its_whole_turn)
 {
     struct turns *first = world.turns, *second;
@@ -293,6 +309,20 @@ Test(inbox, a_reader_that_only_changes_rows_can_read_all_again)
     world_run(&world);
     cr_assert_str_eq(world_versions(&world, 1), "1 2 3 4 5 3 4 5 6 7 ");
     cr_assert_eq(world.alerts, 0);
+}
+
+Test(inbox, what_was_on_its_way_when_all_is_read_again_comes_in_its_order)
+{
+    struct error why = {0};
+
+    world_consume(&world);
+    for (unsigned i = 1; i <= 3; i++) put(LANE, i, i - 1, 1, i);
+    world_run(&world);
+    put(LANE, 4, 3, 1, 4); /* will wait behind the turn that goes back */
+    for (unsigned i = 0; i < TURN_MAX - 1; i++) world_say_many(&world, 0, 1, 1, OUTCOME_DONE);
+    turns_rewind(world.turns, "payment", topic(), 0, on_rewound, &why);
+    world_run(&world);
+    cr_assert_str_eq(world_versions(&world, 1), "1 2 3 1 2 3 4 ");
 }
 
 Test(inbox, one_that_acts_cannot)

@@ -222,3 +222,30 @@ Test(timers, a_service_without_timers_is_never_woken)
     test_loop_pass(loop, 120 * S);
     cr_assert_eq(test_loop_timers(loop), 0);
 }
+
+Test(timers, one_that_a_crash_kept_from_its_effect_is_told_again_at_the_start)
+{
+    uint64_t written;
+
+    DO({1, 1, S}, {1, 2, 2 * S});
+    written = store->rows_written;
+    test_loop_pass(loop, S);
+    cr_assert_str_eq(told, "1:1 ");
+    cr_assert_eq(store->rows_written, written, "telling writes nothing");
+    close_turns();
+    open_turns(true);
+    cr_assert_str_eq(told, "1:1 1:1 ");
+    test_loop_pass(loop, S);
+    cr_assert_str_eq(told, "1:1 1:1 1:2 ");
+}
+
+Test(timers, one_that_is_set_for_an_instant_gone_by_is_told_at_once)
+{
+    DO({1, 1, 5 * S});
+    test_loop_pass(loop, 5 * S);
+    DO({1, 1, 0});
+    test_loop_set_clock(loop, loop_now_ns(loop) - 4 * S);
+    DO({1, 2, S});
+    test_loop_pass(loop, S);
+    cr_assert_str_eq(told, "1:1 1:2 ");
+}

@@ -119,6 +119,13 @@ TestSuite(turns, .init = set_up, .fini = tear_down);
 
 static int64_t notes(void) { return given_number(service.store, "SELECT COUNT(*) FROM notes"); }
 
+static void on_drained(void *context)
+{
+    struct service *s = context;
+
+    s->drained = true;
+}
+
 /* A piece that notes a word; what it answers may be set. */
 struct note {
     struct work work;
@@ -129,6 +136,7 @@ struct note {
     unsigned applied, loaded, told;
     enum outcome outcome; /* as told */
     struct error err;
+    enum reason found; /* in the error that load and apply are given: none, whoever was before */
     struct note *adds; /* another piece, when it is told */
 };
 
@@ -145,6 +153,7 @@ static enum outcome load(struct work *work, struct turn *turn, struct error *out
 
     (void)turn;
     note->loaded++;
+    if (out->reason != REASON_NONE) note->found = out->reason;
     return wanted(note->load, "load", out);
 }
 
@@ -153,6 +162,7 @@ static enum outcome apply(struct work *work, struct turn *turn, struct error *ou
     struct note *note = (struct note *)work;
     struct uuid key = {.bytes = {(uint8_t)note->id, 1}};
 
+    if (out->reason != REASON_NONE) note->found = out->reason;
     /* a refused one must not leave this behind */
     if (turn_timer_set(turn, 1, key, turn_now_ns(turn) + 3600 * S, out) != OUTCOME_DONE)
         return out->outcome;
@@ -270,6 +280,8 @@ Test(turns, a_piece_that_is_refused_leaves_nothing_and_ends_alone)
     cr_assert_not_null(strstr(b.err.message, "could not apply"));
     cr_assert_not_null(strstr(c.err.message, "could not load"));
     cr_assert_eq(c.applied, 0);
+    cr_assert_eq(c.found, REASON_NONE);
+    cr_assert_eq(d.found, REASON_NONE, "a refusal is nothing to those behind it");
     cr_assert_eq(notes(), 2);
     cr_assert_eq(given_number(service.store, "SELECT COUNT(*) FROM timers"), 2,
                  "the refused one's timer must be gone");
@@ -394,6 +406,9 @@ Test(turns, when_it_is_broken_everybody_is_told_and_readiness_says_why)
     turns_state(service.turns, &state);
     cr_assert(state.broken);
     cr_assert_eq(notes(), 0);
+    turns_drain(service.turns, on_drained, &service);
+    run();
+    cr_assert(service.drained, "a service that is broken can be stopped");
 }
 
 /* --- when a turn comes --- */
@@ -435,13 +450,6 @@ Test(turns, an_idle_queue_sets_no_timer_and_no_task)
 }
 
 /* --- the end --- */
-
-static void on_drained(void *context)
-{
-    struct service *s = context;
-
-    s->drained = true;
-}
 
 Test(turns, draining_waits_for_all_and_not_for_lazy_ones)
 {

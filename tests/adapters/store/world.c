@@ -158,6 +158,7 @@ struct uuid world_key(unsigned number)
 
 struct say {
     struct work work;
+    struct world *world;
     unsigned first, keys, from, to;
     enum outcome outcome;
 };
@@ -202,8 +203,8 @@ static enum outcome say(struct work *work, struct turn *turn, struct error *out)
 
 static void said(struct work *work, enum outcome outcome, const struct error *why)
 {
-    (void)outcome;
     (void)why;
+    if (outcome == OUTCOME_DONE) ((struct say *)work)->world->said++;
     free(work);
 }
 
@@ -212,6 +213,7 @@ static void add_say(struct world *world, struct say say_what)
     struct say *piece = need_memory(sizeof *piece);
 
     *piece = say_what;
+    piece->world = world;
     piece->work = (struct work){.apply = say, .done = said};
     turns_add(world->turns, &piece->work);
 }
@@ -256,8 +258,13 @@ static enum outcome apply(void *service, struct turn *turn, const struct consume
                                       store_integer((int64_t)event->entity_version)};
 
     world->applied++;
+    /* what a refused one must not leave behind */
+    if (turn_timer_set(turn, 1, event->key, turn_now_ns(turn) + 3600 * S, out) != OUTCOME_DONE)
+        return out->outcome;
     if (strchr(world->refuses, event->key.bytes[0]) != NULL && event->key.bytes[0] != 0)
         return error_set(out, REASON_INVALID_REQUEST, "cannot apply it, as the test wants it");
+    if (world->again_at > 0 && world->again_at == event->entity_version)
+        return error_set(out, REASON_CONFLICT, "could not apply it yet, as the test wants it");
     if (world->applies_with != OUTCOME_DONE) {
         error_set(out, REASON_CONFLICT, "could not apply it, as the test wants it");
         return out->outcome = world->applies_with;

@@ -31,8 +31,10 @@ struct world {
     /* What consuming does: a key whose first byte is among these is refused */
     char refuses[32];
     enum outcome applies_with; /* of every event that isn't refused; DONE = it is applied */
+    uint64_t again_at;         /* an event of this version answers AGAIN; 0 = none */
     bool consumes;
     unsigned applied; /* calls */
+    unsigned said;    /* pieces that were told that what they said is durable */
 };
 
 /* Opens service "payment" with a new database and bus. */

@@ -175,33 +175,43 @@ unsigned ledger_wallets(void)
 /* --- events --- */
 
 const char *never_told;
-static struct buffer told_text;
-static const char *told_of;
-static uint64_t told_version;
-static struct {
+
+/* What was read of a source in a partition, as a consumer's inbox keeps it. */
+struct lane {
     char source[SOURCE_MAX + 1];
+    unsigned partition;
     uint64_t sequence;
-} sources[64];
-static unsigned source_count;
+};
 
-/* Events come at least once; a repeat has a sequence of its source that isn't greater. */
-static bool is_repeat(const struct envelope *envelope)
+struct reading {
+    struct bus_reader reader;
+    void (*each)(void *context, const struct event *event);
+    void *context;
+    struct lane lanes[512];
+    unsigned lane_count;
+};
+
+/* Events come at least once: a repeat has a sequence that isn't greater. None may be missing. */
+static bool is_repeat(struct reading *reading, unsigned partition, const struct envelope *envelope)
 {
-    unsigned i = 0;
+    struct lane *lane = reading->lanes, *end = lane + reading->lane_count;
 
-    while (i < source_count && strcmp(sources[i].source, envelope->source) != 0) i++;
-    if (i == source_count) {
-        cr_assert_lt(source_count, 64);
-        snprintf(sources[source_count++].source, sizeof sources[0].source, "%s", envelope->source);
-        sources[i].sequence = 0;
+    while (lane < end &&
+           (lane->partition != partition || strcmp(lane->source, envelope->source) != 0))
+        lane++;
+    if (lane == end) {
+        cr_assert_lt(reading->lane_count++, 512);
+        *lane = (struct lane){.partition = partition};
+        snprintf(lane->source, sizeof lane->source, "%s", envelope->source);
     }
-    if (envelope->sequence <= sources[i].sequence) return true;
-    sources[i].sequence = envelope->sequence;
+    if (envelope->sequence <= lane->sequence) return true;
+    cr_assert_leq(envelope->prev, lane->sequence, "an event of %s is missing", envelope->source);
+    lane->sequence = envelope->sequence;
     return false;
 }
 
-static void no_position_failed(void *context, const struct topic *topic, unsigned partition,
-                               const struct error *err)
+static void position_failed(void *context, const struct topic *topic, unsigned partition,
+                            const struct error *err)
 {
     (void)context;
     cr_assert(false, "%s/%u: %s", topic->name, partition, err->message);
@@ -215,65 +225,82 @@ static uint64_t from_the_start(void *context, const struct topic *topic, unsigne
     return 0;
 }
 
-static void add_told(const struct event *event)
-{
-    char id[UUID_TEXT + 1];
-    cJSON *json;
-    const char *status, *frozen;
-    struct buffer text = {0};
-
-    uuid_print(event->envelope.subject, id);
-    if (told_of != NULL && strcmp(told_of, id) != 0) return;
-    record_print(event->type->record, event->data, &text);
-    json = cJSON_Parse(buffer_str(&text));
-    status = cJSON_GetStringValue(cJSON_GetObjectItem(json, "status"));
-    frozen = cJSON_GetStringValue(cJSON_GetObjectItem(json, "frozen"));
-    buffer_format(&told_text, "%s %s%s%s; ", event->envelope.type + strlen("account."),
-                  status != NULL ? status : "", frozen != NULL ? " " : "",
-                  frozen != NULL ? frozen : "");
-    if (told_of != NULL) cr_assert_gt(event->envelope.entity_version, told_version);
-    told_version = event->envelope.entity_version;
-    cJSON_Delete(json);
-    buffer_done(&text);
-}
-
 static void on_records(void *context, const struct bus_message *messages, unsigned count)
 {
-    struct bus_reader *reader = context;
+    struct reading *reading = context;
 
     for (unsigned i = 0; i < count; i++) {
         cr_assert_not_null(messages[i].event);
         if (never_told != NULL)
             cr_assert_null(
                 memmem(messages[i].value, messages[i].length, never_told, strlen(never_told)));
-        if (is_repeat(&messages[i].event->envelope)) continue;
-        add_told(messages[i].event);
+        if (!is_repeat(reading, messages[i].partition, &messages[i].event->envelope))
+            reading->each(reading->context, messages[i].event);
     }
-    bus_ready(process_bus(platform_process(platform)), reader);
+    bus_ready(process_bus(platform_process(platform)), &reading->reader);
+}
+
+void read_events(const struct topic *topic, void (*each)(void *context, const struct event *event),
+                 void *context)
+{
+    static struct reading reading;
+    const struct topic *read[] = {topic, NULL};
+    struct bus *bus = process_bus(platform_process(platform));
+    struct error err = {0};
+
+    memset(&reading, 0, sizeof reading);
+    reading.reader = (struct bus_reader){
+        .group = "test",
+        .topics = read,
+        .position = from_the_start,
+        .records = on_records,
+        .failed = position_failed,
+        .context = &reading,
+    };
+    reading.each = each;
+    reading.context = context;
+    cr_assert_eq(bus_join(bus, &reading.reader, &err), OUTCOME_DONE, "%s", err.message);
+    platform_pass(platform, SECOND / 10);
+    bus_leave(bus, &reading.reader);
+}
+
+struct telling {
+    const char *account; /* NULL = of all */
+    uint64_t version;
+    struct buffer text;
+};
+
+static void add_told(void *context, const struct event *event)
+{
+    struct telling *telling = context;
+    char id[UUID_TEXT + 1];
+    cJSON *json;
+    const char *status, *frozen;
+    struct buffer text = {0};
+
+    uuid_print(event->envelope.subject, id);
+    if (telling->account != NULL && strcmp(telling->account, id) != 0) return;
+    record_print(event->type->record, event->data, &text);
+    json = cJSON_Parse(buffer_str(&text));
+    status = cJSON_GetStringValue(cJSON_GetObjectItem(json, "status"));
+    frozen = cJSON_GetStringValue(cJSON_GetObjectItem(json, "frozen"));
+    buffer_format(&telling->text, "%s%s %s%s%s", telling->text.length > 0 ? "; " : "",
+                  event->envelope.type + strlen("account."), status != NULL ? status : "",
+                  frozen != NULL ? " " : "", frozen != NULL ? frozen : "");
+    if (telling->account != NULL) cr_assert_gt(event->envelope.entity_version, telling->version);
+    telling->version = event->envelope.entity_version;
+    cJSON_Delete(json);
+    buffer_done(&text);
 }
 
 const char *told(const char *account)
 {
-    static const struct topic *topics_read[] = {&topics[TOPIC_account], NULL};
-    struct bus_reader reader = {
-        .group = "test",
-        .topics = topics_read,
-        .position = from_the_start,
-        .records = on_records,
-        .failed = no_position_failed,
-    };
-    struct bus *bus = process_bus(platform_process(platform));
-    struct error err = {0};
+    static struct telling telling;
 
-    reader.context = &reader;
-    told_of = account;
-    told_version = source_count = 0;
-    buffer_clear(&told_text);
-    cr_assert_eq(bus_join(bus, &reader, &err), OUTCOME_DONE, "%s", err.message);
-    platform_pass(platform, SECOND / 10);
-    bus_leave(bus, &reader);
-    if (told_text.length >= 2) told_text.bytes[told_text.length -= 2] = '\0';
-    return buffer_str(&told_text);
+    buffer_clear(&telling.text);
+    telling = (struct telling){.account = account, .text = telling.text};
+    read_events(&topics[TOPIC_account], add_told, &telling);
+    return buffer_str(&telling.text);
 }
 
 /* --- death --- */

@@ -3,6 +3,7 @@
 #ifndef TESTS_SERVICES_ACCOUNT_GIVEN_H
 #define TESTS_SERVICES_ACCOUNT_GIVEN_H
 
+#include "bus/events.h"
 #include "support/platform.h"
 
 #include <criterion/criterion.h>
@@ -45,10 +46,14 @@ int ledger_flags(const char *account);
 /* Ledger accounts that are wallets. */
 unsigned ledger_wallets(void);
 
+/* All events of a topic, each once, in order of each partition. Fails the test if one is missing.
+ */
+void read_events(const struct topic *topic, void (*each)(void *context, const struct event *event),
+                 void *context);
 /* What micropay.account has, in the order of its partitions: "TYPE STATUS FROZEN; ...", each
  * once. Of one account, whose versions must rise, or of all (NULL). */
 const char *told(const char *account);
-/* told() fails the test when an event has this text. */
+/* Reading fails the test when an event has this text. */
 extern const char *never_told;
 
 /* Sends a request, lets the process die after `steps` steps (platform_step), and opens it again.

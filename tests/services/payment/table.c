@@ -5,6 +5,7 @@
 #include "table.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,6 +21,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: table FIRST-LAST\n");
         return 2;
     }
+    /* each run opens ledgers: their memory is kept and used again, not given back */
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    mallopt(M_TRIM_THRESHOLD, INT32_MAX);
     image = table_image();
     for (uint64_t seed = first; seed <= last; seed++) {
         if (table_run(&world, image, seed) != 0) {

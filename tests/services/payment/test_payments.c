@@ -7,8 +7,11 @@
 #include "wire/buffer.h"
 
 #include <criterion/criterion.h>
+#include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const struct service *const services[] = {&payment_service, NULL};
 static const char *const sets[] = {"payment.fraud_policy=allow", "payment.fraud_timeout_ms=50",
@@ -226,6 +229,10 @@ Test(payments, one_that_the_payer_cannot_afford_fails_and_holds_nothing, .init =
     reply = post("/api/v1/payments", "k1", PAY(ALICE, BOB, "12.50", ""));
     expect(reply, 422, "type", "https://micropay.dev/problems/insufficient-funds");
     cr_assert_str_eq(reply_text(reply, "payment.status"), "failed");
+    cr_assert_str_eq(reply_text(reply, "account"), ALICE);
+    cr_assert_str_eq(reply_text(reply, "available"), "10.00");
+    cr_assert_str_eq(reply_text(reply, "needed"), "12.50");
+    cr_assert_str_eq(reply_text(reply, "missing"), "2.50");
     expect_balance(ALICE, 1000);
 }
 
@@ -487,4 +494,107 @@ Test(payments, simulate_forces_each_outcome_and_holds_nothing, .init = set_up, .
         cr_assert_str_eq(reply_text(reply, "payment.status"), "failed");
         expect_balance(ALICE, 10000);
     }
+}
+
+/* --- rails --- */
+
+static char *first_file(const char *directory)
+{
+    DIR *opened = opendir(directory);
+    struct dirent *entry;
+    static char path[600];
+
+    cr_assert_not_null(opened, "%s", directory);
+    path[0] = '\0';
+    while ((entry = readdir(opened)) != NULL)
+        if (entry->d_name[0] != '.') snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
+    closedir(opened);
+    cr_assert_neq(path[0], '\0', "no file in %s", directory);
+    return path;
+}
+
+static void tell_news(const char *id, const char *result)
+{
+    char directory[300], path[400];
+    FILE *file;
+
+    snprintf(directory, sizeof directory, "%s/rails/sepa/in", platform_directory(platform));
+    cr_assert(mkdir(directory, 0700) == 0 || errno == EEXIST);
+    snprintf(path, sizeof path, "%s/%s.csv", directory, result);
+    file = fopen(path, "w");
+    fprintf(file, "payment,result,reason\n%s,%s,\nnot-a-payment,confirmed,\n", id, result);
+    fclose(file);
+    for (unsigned i = 0; i < 5; i++) platform_pass(platform, UINT64_C(1000000000));
+}
+
+#define PAY_OUTSIDE(amount)                                                                        \
+    "{\"payer\":\"" ALICE "\",\"external\":{\"scheme\":\"sepa\",\"identifier\":"                   \
+    "\"DE02120300000000202051\"},\"amount\":\"" amount "\",\"currency\":\"EUR\"}"
+
+static const char *pay_outside(const char *key, char id[40])
+{
+    struct platform_reply *reply = post("/api/v1/payments", key, PAY_OUTSIDE("40.00"));
+    char directory[300], line[300];
+    FILE *file;
+
+    expect(reply, 201, "status", "completed");
+    snprintf(id, 40, "%s", reply_text(reply, "id"));
+    for (unsigned i = 0; i < 3; i++) platform_pass(platform, UINT64_C(1000000000));
+    snprintf(directory, sizeof directory, "%s/rails/sepa/out", platform_directory(platform));
+    file = fopen(first_file(directory), "r");
+    cr_assert_not_null(fgets(line, sizeof line, file));
+    cr_assert_not_null(fgets(line, sizeof line, file));
+    fclose(file);
+    cr_assert_eq(strncmp(line, id, 36), 0, "%s", line);
+    cr_assert_not_null(strstr(line, "\"DE02120300000000202051\",40.00,EUR"), "%s", line);
+    return id;
+}
+
+static void expect_rail(const char *id, const char *rail, const char *status)
+{
+    char target[80];
+    struct platform_reply *reply;
+
+    snprintf(target, sizeof target, "/api/v1/payments/%s", id);
+    reply = platform_call(platform, &(struct platform_request){
+                                        .service = "payment", .method = "GET", .target = target});
+    expect(reply, 200, "rail", rail);
+    cr_assert_str_eq(reply_text(reply, "status"), status);
+}
+
+static void expect_system(enum account_code role, int64_t balance)
+{
+    struct uuid nobody = {{0}}, uuid = uuid_of_id(system_account(&books, "EUR", role, nobody));
+    char id[UUID_TEXT + 1];
+
+    uuid_print(uuid, id);
+    expect_balance(id, balance);
+}
+
+Test(payments, what_a_rail_confirms_has_left_the_bank, .init = set_up, .fini = tear_down)
+{
+    char id[40];
+
+    deposit(ALICE, "100.00");
+    expect_rail(pay_outside("k1", id), "sent", "completed");
+    expect_system(ACCOUNT_CODE_IN_TRANSIT, 4000);
+    tell_news(id, "confirmed");
+    expect_rail(id, "confirmed", "completed");
+    expect_system(ACCOUNT_CODE_IN_TRANSIT, 0);
+    expect_system(ACCOUNT_CODE_BANK, -6000);
+    expect_balance(ALICE, 6000);
+}
+
+Test(payments, what_a_rail_returns_is_the_payers_again, .init = set_up, .fini = tear_down)
+{
+    char id[40];
+
+    deposit(ALICE, "100.00");
+    pay_outside("k1", id);
+    tell_news(id, "returned");
+    expect_rail(id, "returned", "refunded");
+    expect_system(ACCOUNT_CODE_IN_TRANSIT, 0);
+    expect_balance(ALICE, 10000);
+    tell_news(id, "confirmed"); /* too late: it went back */
+    expect_balance(ALICE, 10000);
 }

@@ -1,0 +1,4 @@
+#include "bodies.h"
+
+#define RECORD_FILE "bodies.def"
+#include "wire/record_rows.h"
