@@ -6,7 +6,14 @@
 #include "events/service.h"
 #include "fraud_rules/service.h"
 #include "payment/service.h"
+#include "transaction/service.h"
 
-const struct service *const services_all[] = {&account_service, &balance_service,
-                                              &events_service,  &fraud_rules_service,
-                                              &payment_service, NULL};
+const struct service *const services_all[] = {
+    &account_service,
+    &balance_service,
+    &events_service,
+    &fraud_rules_service,
+    &payment_service,
+    &transaction_service,
+    NULL,
+};

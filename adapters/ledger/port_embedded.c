@@ -20,8 +20,7 @@
 enum {
     LISTENERS_MAX = 16,
     SPARE_MAX = 8,
-    READ_MAX = 4096,           /* records of the log that a drive looks through */
-    BLOCK_BYTES_MAX = 6 << 20, /* of the log: docs/format.md */
+    READ_MAX = 4096, /* records of the log that a drive looks through */
 };
 #define RETRY_NS UINT64_C(50000000) /* after the engine refused a request whole */
 
@@ -53,11 +52,12 @@ struct embedded {
     uint64_t outstanding;
 
     mp_log *log;
-    uint64_t log_from; /* records up to there need not be read; UINT64_MAX = none at all */
+    uint64_t log_from; /* where the log is read from when it is opened */
     struct held_expiry *expiries;
     unsigned expiry_count, expiry_room;
 
     struct ledger_follower *followers;
+    uint64_t followed; /* log position that they know of */
 
     struct loop_task flush, look;
     struct loop_timer retry;
@@ -501,27 +501,19 @@ static void hold_expiry(struct embedded *port, const mp_record *record)
     held->answer.expiry_position = record->block_position; /* the log is opened at blocks alone */
 }
 
-/* The log can be read from a block on: from one that begins early enough to have the next record
- * behind `log_from`. */
-static bool open_log(struct embedded *port)
-{
-    uint64_t from = port->log_from > BLOCK_BYTES_MAX ? port->log_from - BLOCK_BYTES_MAX : 0;
-
-    if (port->log == NULL && mp_log_open(port->ledger, from, &port->log) != MP_OK) port->log = NULL;
-    return port->log != NULL;
-}
-
 /* Looks for expiries in what the log has gained; true if there is more to read. */
 static bool read_log(struct embedded *port)
 {
     static mp_record record;
 
     if (port->log_from == UINT64_MAX) return false; /* nobody listens to expiries */
-    if (!open_log(port)) return false;
+    if (port->log == NULL && mp_log_open(port->ledger, port->log_from, &port->log) != MP_OK) {
+        port->log = NULL;
+        return false;
+    }
     for (unsigned i = 0; i < READ_MAX; i++) {
         if (mp_log_next(port->log, &record) != MP_OK) return false;
-        if (record.kind == MP_RECORD_EXPIRY && record.position > port->log_from)
-            hold_expiry(port, &record);
+        if (record.kind == MP_RECORD_EXPIRY) hold_expiry(port, &record);
     }
     return true;
 }
@@ -622,6 +614,17 @@ static void answer_batch(struct embedded *port, struct batch *batch, uint64_t ol
     batch_give(port, batch);
 }
 
+static void tell_followers(struct embedded *port)
+{
+    mp_stats stats;
+
+    if (port->followers == NULL) return;
+    mp_read_stats(port->ledger, &stats);
+    if (stats.position == port->followed) return;
+    port->followed = stats.position;
+    for (struct ledger_follower *f = port->followers; f != NULL; f = f->next) f->moved(f->context);
+}
+
 bool ledger_port_drive(struct ledger_port *base)
 {
     struct embedded *port = (struct embedded *)base;
@@ -652,7 +655,7 @@ bool ledger_port_drive(struct ledger_port *base)
     }
     worked |= tell_expiries(port, oldest, UINT64_MAX);
     if (port->full != NULL) loop_post(port->loop, &port->flush);
-    for (struct ledger_follower *f = port->followers; f != NULL; f = f->next) f->moved(f->context);
+    tell_followers(port);
     return worked;
 }
 
@@ -662,6 +665,7 @@ void ledger_port_follow(struct ledger_port *base, struct ledger_follower *follow
 
     follower->next = port->followers;
     port->followers = follower;
+    port->followed = 0;
     loop_post(port->loop, &port->look); /* for what is there already */
 }
 

@@ -47,10 +47,10 @@ enum outcome batch_read_json(const char *body, size_t length, mp_transfer *out, 
                              struct error *err) MUST_USE;
 
 void batch_print_binary(const mp_result *results, uint32_t count, struct buffer *out);
-/* {"counts": {"created": 2, "exists": 0, "refused": 1}, "results": [...]}, a result being
- * {"index": 0, "result": "created", "timestamp": "ns since the epoch", "sequence": "7"} with the
- * names of micropay/types.h; a bound id has its refusal as "bound". `minimal`: of the results only
- * those that are neither created nor there already. */
+/* {"counts": {"created": 2, "exists": 0, "refused": 1}, "results": [...], "durability": "local"}, a
+ * result being {"index": 0, "result": "created", "timestamp": "ns since the epoch", "sequence":
+ * "7"} with the names of micropay/types.h; a bound id has its refusal as "bound". `minimal`: of the
+ * results only those that are neither created nor there already. */
 void batch_print_json(const mp_result *results, uint32_t count, bool minimal, struct buffer *out);
 
 /* The bit of a transfer's flag by its name; 0 if there is none. */

@@ -78,5 +78,5 @@ void batch_print_json(const mp_result *results, uint32_t count, bool minimal, st
         first = false;
         print_result(&results[i], i, out);
     }
-    buffer_text(out, "]}");
+    buffer_text(out, "],\"durability\":\"local\"}");
 }

@@ -13,6 +13,7 @@
 #include "observe/metrics.h"
 #include "wire/batch.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

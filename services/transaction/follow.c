@@ -54,7 +54,7 @@ struct follow {
     bool store_waits; /* the timer is set */
 
     mp_log *log;
-    struct gather gather;
+    struct postings postings;
     struct mark reached; /* the last record that was taken */
     uint64_t sequence;   /* of that */
 
@@ -158,7 +158,7 @@ static void rewind_log(struct follow *follow)
     follow->log = NULL;
     follow->reached = follow->confirmed;
     follow->announcer.tails = follow->tails;
-    gather_begin(&follow->gather, follow->gather.catalogue, follow->gather.say, follow);
+    postings_begin(&follow->postings, follow->postings.catalogue, follow->postings.say, follow);
     loop_timer_set(follow->service->context->loop, &follow->retry, RETRY_NS);
 }
 
@@ -238,7 +238,7 @@ static void say(void *context, const struct posted *posted)
 /* All that was taken is said: it is announced once the last event is confirmed. */
 static void set_mark(struct follow *follow)
 {
-    if (!gather_is_empty(&follow->gather) || follow->reached.position == 0) return;
+    if (!postings_all_said(&follow->postings) || follow->reached.position == 0) return;
     if (follow->first == NULL)
         follow->confirmed = follow->reached;
     else
@@ -283,17 +283,17 @@ static void read_some(void *context)
         if (status != MP_OK) break;
         if (record.position <= follow->confirmed.position) continue;
         if (record.block_position != follow->reached.block) {
-            gather_end(&follow->gather);
+            postings_end(&follow->postings);
             set_mark(follow);
         }
-        gather_record(&follow->gather, &record);
+        postings_take(&follow->postings, &record);
         follow->reached = (struct mark){record.block_position, record.position};
         if (record.sequence != 0) follow->sequence = record.sequence;
         set_mark(follow);
     }
     if (status == MP_END) {
         follow->why.reason = REASON_NONE;
-        gather_end(&follow->gather);
+        postings_end(&follow->postings);
         set_mark(follow);
     } else if (status != MP_OK) {
         log_failed(follow, status);
@@ -323,7 +323,7 @@ enum outcome follow_start(struct transactions *service, struct follow **out, str
     follow->read = (struct loop_task){.run = read_some, .context = follow};
     follow->retry = (struct loop_timer){.fire = retry, .context = follow};
     follow->store = (struct loop_timer){.fire = store_now, .context = follow};
-    gather_begin(&follow->gather, service->catalogue, say, follow);
+    postings_begin(&follow->postings, service->catalogue, say, follow);
     if (announcer_load(&follow->announcer, service->ledger, service->context->store,
                        &follow->confirmed.block, &follow->confirmed.position,
                        err) != OUTCOME_DONE) {

@@ -1,10 +1,10 @@
 /* Records of the log to announcements. */
 #include "posted.h"
 
-void gather_begin(struct gather *gather, struct catalogue *catalogue,
-                  void (*say)(void *context, const struct posted *posted), void *context)
+void postings_begin(struct postings *postings, struct catalogue *catalogue,
+                    void (*say)(void *context, const struct posted *posted), void *context)
 {
-    *gather = (struct gather){.catalogue = catalogue, .say = say, .context = context};
+    *postings = (struct postings){.catalogue = catalogue, .say = say, .context = context};
 }
 
 static bool is_posting(mp_change_type type)
@@ -46,34 +46,34 @@ static bool has_room(const struct posted *posted, const mp_transfer *transfer)
 /* --- bulk --- */
 
 /* In order of their sequences. */
-static void say_groups(struct gather *gather)
+static void say_groups(struct postings *postings)
 {
-    while (gather->group_count > 0) {
+    while (postings->group_count > 0) {
         unsigned least = 0;
         struct posted group;
 
-        for (unsigned i = 1; i < gather->group_count; i++)
-            if (gather->groups[i].sequence < gather->groups[least].sequence) least = i;
-        group = gather->groups[least];
-        gather->groups[least] = gather->groups[--gather->group_count];
-        gather->say(gather->context, &group);
+        for (unsigned i = 1; i < postings->group_count; i++)
+            if (postings->groups[i].sequence < postings->groups[least].sequence) least = i;
+        group = postings->groups[least];
+        postings->groups[least] = postings->groups[--postings->group_count];
+        postings->say(postings->context, &group);
     }
 }
 
-static void take_bulk(struct gather *gather, const struct ledger_book *book,
+static void take_bulk(struct postings *postings, const struct ledger_book *book,
                       const mp_record *record)
 {
-    struct posted *group = gather->groups, *end = group + gather->group_count;
+    struct posted *group = postings->groups, *end = group + postings->group_count;
 
     while (group < end && group->book != book) group++;
-    if (group == gather->groups + POSTED_GROUPS_MAX ||
+    if (group == postings->groups + POSTED_GROUPS_MAX ||
         (group < end && !has_room(group, &record->change.transfer))) {
-        say_groups(gather);
-        group = gather->groups;
+        say_groups(postings);
+        group = postings->groups;
     }
-    if (group == gather->groups + gather->group_count) {
+    if (group == postings->groups + postings->group_count) {
         *group = (struct posted){.bulk = true};
-        gather->group_count++;
+        postings->group_count++;
     }
     add(group, book, record);
 }
@@ -89,22 +89,23 @@ static enum posted_kind kind_of(const struct posted *chain, const mp_transfer *f
     return POSTED_INTERNAL;
 }
 
-static void end_chain(struct gather *gather)
+static void end_chain(struct postings *postings)
 {
-    if (gather->chained && gather->chain.count > 0) gather->say(gather->context, &gather->chain);
-    gather->chained = false;
+    if (postings->chained && postings->chain.count > 0)
+        postings->say(postings->context, &postings->chain);
+    postings->chained = false;
 }
 
-static void take_chain(struct gather *gather, const struct ledger_book *book,
+static void take_chain(struct postings *postings, const struct ledger_book *book,
                        const mp_record *record)
 {
     const mp_transfer *transfer = &record->change.transfer;
-    struct posted *chain = &gather->chain;
+    struct posted *chain = &postings->chain;
 
-    if (!gather->chained) *chain = (struct posted){0};
-    gather->chained = true;
+    if (!postings->chained) *chain = (struct posted){0};
+    postings->chained = true;
     if (is_posting(record->change.type)) {
-        say_groups(gather);
+        say_groups(postings);
         add(chain, book, record);
         if (chain->count == 1) {
             chain->kind = kind_of(chain, transfer);
@@ -113,32 +114,32 @@ static void take_chain(struct gather *gather, const struct ledger_book *book,
                 chain->payment = transfer->user_data_128;
         }
     }
-    if ((transfer->flags & MP_TRANSFER_LINKED) == 0) end_chain(gather);
+    if ((transfer->flags & MP_TRANSFER_LINKED) == 0) end_chain(postings);
 }
 
 /* --- records --- */
 
-void gather_end(struct gather *gather)
+void postings_end(struct postings *postings)
 {
-    end_chain(gather);
-    say_groups(gather);
+    end_chain(postings);
+    say_groups(postings);
 }
 
-void gather_record(struct gather *gather, const mp_record *record)
+void postings_take(struct postings *postings, const mp_record *record)
 {
     const mp_transfer *transfer = &record->change.transfer;
     const struct ledger_book *book;
 
-    if (record->block_position != gather->block) {
-        gather_end(gather);
-        gather->block = record->block_position;
+    if (record->block_position != postings->block) {
+        postings_end(postings);
+        postings->block = record->block_position;
     }
     if (record->kind != MP_RECORD_TRANSFER) return;
     if (!is_platforms(transfer) && !is_posting(record->change.type)) return;
-    book = catalogue_find(gather->catalogue, transfer->ledger);
+    book = catalogue_find(postings->catalogue, transfer->ledger);
     if (book == NULL) return; /* not made by the platform */
     if (is_platforms(transfer))
-        take_chain(gather, book, record);
+        take_chain(postings, book, record);
     else
-        take_bulk(gather, book, record);
+        take_bulk(postings, book, record);
 }

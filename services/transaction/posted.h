@@ -33,7 +33,7 @@ struct posted {
 
 enum { POSTED_GROUPS_MAX = 32 };
 
-struct gather {
+struct postings {
     struct catalogue *catalogue;
     void (*say)(void *context, const struct posted *posted);
     void *context;
@@ -44,16 +44,16 @@ struct gather {
     unsigned group_count;
 };
 
-void gather_begin(struct gather *gather, struct catalogue *catalogue,
-                  void (*say)(void *context, const struct posted *posted), void *context);
+void postings_begin(struct postings *postings, struct catalogue *catalogue,
+                    void (*say)(void *context, const struct posted *posted), void *context);
 /* Takes the next record. */
-void gather_record(struct gather *gather, const mp_record *record);
+void postings_take(struct postings *postings, const mp_record *record);
 /* All that is durable was taken, so the block at hand has ended. */
-void gather_end(struct gather *gather);
+void postings_end(struct postings *postings);
 /* Whether all that was taken has been said. */
-static inline bool gather_is_empty(const struct gather *gather)
+static inline bool postings_all_said(const struct postings *postings)
 {
-    return !gather->chained && gather->group_count == 0;
+    return !postings->chained && postings->group_count == 0;
 }
 
 #endif

@@ -259,7 +259,8 @@ Test(batch, results_are_named_and_counted)
         "{\"index\":1,\"result\":\"exists\",\"timestamp\":\"5\",\"sequence\":\"0\"},"
         "{\"index\":2,\"result\":\"exceeds_credits\",\"timestamp\":\"12\",\"sequence\":\"0\"},"
         "{\"index\":3,\"result\":\"id_already_failed\",\"bound\":\"debit_account_frozen\","
-        "\"timestamp\":\"18446744073709551615\",\"sequence\":\"18446744073709551615\"}]}");
+        "\"timestamp\":\"18446744073709551615\",\"sequence\":\"18446744073709551615\"}],"
+        "\"durability\":\"local\"}");
     buffer_done(&out);
 }
 
@@ -271,7 +272,7 @@ Test(batch, a_minimal_answer_lists_only_what_was_refused)
     cr_expect_str_eq(buffer_str(&out),
                      "{\"counts\":{\"created\":1,\"exists\":1,\"refused\":1},\"results\":["
                      "{\"index\":2,\"result\":\"exceeds_credits\",\"timestamp\":\"12\","
-                     "\"sequence\":\"0\"}]}");
+                     "\"sequence\":\"0\"}],\"durability\":\"local\"}");
     buffer_done(&out);
 }
 
