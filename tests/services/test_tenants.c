@@ -5,6 +5,8 @@
  */
 #include "support/platform.h"
 
+#include "ledger/ids.h"
+
 #include "http/openapi_parts.h"
 #include "http/router.h"
 #include "services.h"
@@ -73,11 +75,15 @@ static struct platform_reply *ask_as(const char *caller, const struct service *s
                                    });
 }
 
-/* The path with an id in place of its last parameter, and an account in place of those before. */
+static char transaction[UUID_TEXT + 1]; /* of the owner's */
+
+/* The path with an id in place of its last parameter, and an account, or a transaction, in place of
+ * those before. */
 static void target_of(const struct http_route *route, const char *account, const char *id,
                       char *out, size_t size)
 {
     const char *last = strrchr(route->path, '{');
+    const char *before = strstr(route->path, "/transactions/") != NULL ? transaction : account;
     size_t length = 0;
 
     for (const char *c = route->path; *c != '\0' && length + 1 < size; c++) {
@@ -86,7 +92,7 @@ static void target_of(const struct http_route *route, const char *account, const
             out[length] = '\0';
             continue;
         }
-        length += (size_t)snprintf(out + length, size - length, "%s", c == last ? id : account);
+        length += (size_t)snprintf(out + length, size - length, "%s", c == last ? id : before);
         c = strchr(c, '}');
     }
 }
@@ -167,6 +173,37 @@ static void reserve(const char *account, const char *other)
     post("balance", target, "reserved", body);
 }
 
+static void print_decimal(mp_u128 number, char out[40])
+{
+    char digits[40];
+    unsigned count = 0;
+
+    for (; number > 0; number /= 10) digits[count++] = (char)('0' + (unsigned)(number % 10));
+    for (unsigned i = 0; i < count; i++) out[i] = digits[count - 1 - i];
+    out[count] = '\0';
+}
+
+/* A transfer in bulk, and a part of it undone. */
+static void move_in_bulk(const char *debit, const char *credit)
+{
+    static const struct books books = {"main", false};
+    char debit_id[40], credit_id[40], body[400], target[100];
+    struct uuid uuid;
+
+    cr_assert(uuid_read(debit, &uuid));
+    print_decimal(id_of_uuid(uuid), debit_id);
+    cr_assert(uuid_read(credit, &uuid));
+    print_decimal(id_of_uuid(uuid), credit_id);
+    snprintf(body, sizeof body,
+             "[{\"id\":\"471147114711\",\"debit_account_id\":\"%s\",\"credit_account_id\":\"%s\","
+             "\"amount\":\"4711\",\"ledger\":%u,\"code\":400}]",
+             debit_id, credit_id, ledger_number(&books, "EUR", 0));
+    post("transaction", "/api/v1/transactions", NULL, body);
+    uuid_print(uuid_of_id(471147114711), transaction);
+    snprintf(target, sizeof target, "/api/v1/transactions/%s/reversals", transaction);
+    post("transaction", target, "reversed", "{}");
+}
+
 /* All that lists show to a caller. */
 static void read_lists(const char *caller, struct buffer *out)
 {
@@ -197,6 +234,7 @@ static void set_up(void)
     pay("paid", alice, bob, "");
     pay("held", alice, bob, ",\"capture\":\"manual\"");
     reserve(alice, bob);
+    move_in_bulk(alice, bob);
     cr_assert_str_eq(ids[0], alice);
     read_lists(owner, &lists);
     buffer_done(&lists);
