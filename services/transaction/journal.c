@@ -1,6 +1,7 @@
 /*
- * GET /journal: changes of the tenant's books in the order of the ledger. A reader who asks again
- * from `next` on misses none and sees none twice, whatever happened meanwhile.
+ * GET /journal: changes of the tenant's books in the order of the ledger. There is always a `next`:
+ * a reader who asks again from there, at once or later, misses none and sees none twice, whatever
+ * happened meanwhile.
  */
 #include "transaction.h"
 
@@ -8,12 +9,12 @@
 
 #include <stdlib.h>
 
-enum { PIECE = 1024, LIMIT_DEFAULT = 100, LIMIT_MAX = 1000 };
+enum { PIECE = 1024 };
 
 struct journal {
     struct scan scan;
     uint64_t after; /* log position up to which all was looked at */
-    unsigned limit, rows;
+    unsigned rows;
 };
 
 static mp_change piece[PIECE];
@@ -38,11 +39,13 @@ static const struct ledger_book *match(const struct journal *journal, const mp_c
 static bool answer(struct journal *journal)
 {
     struct http_exchange *exchange = journal->scan.exchange;
+    struct uuid nothing = {{0}};
+    struct store_value last[] = {store_integer((int64_t)journal->after),
+                                 store_bytes(&nothing, sizeof nothing)};
 
-    buffer_format(&exchange->out, "],\"next\":\"%llu\"}", (unsigned long long)journal->after);
     ledger_place_header(journal->scan.service->ledger, exchange,
                         ledger_newest(journal->scan.service->ledger));
-    http_answer(exchange, 200);
+    page_answer(exchange, last);
     return false;
 }
 
@@ -59,7 +62,6 @@ static bool refuse(struct journal *journal)
 static bool look(struct scan *scan)
 {
     struct journal *journal = (struct journal *)scan;
-    struct buffer *out = &scan->exchange->out;
     mp_change_filter filter = {.after = journal->after, .limit = PIECE};
     struct journal_entry entry;
     uint32_t count = 0;
@@ -68,12 +70,12 @@ static bool look(struct scan *scan)
     for (uint32_t i = 0; i < count; i++) {
         const struct ledger_book *book = match(journal, &piece[i]);
 
-        if (book != NULL && journal->rows == journal->limit) return answer(journal);
+        if (book != NULL && journal->rows == scan->exchange->page->limit) return answer(journal);
         journal->after = piece[i].position;
         if (book == NULL) continue;
-        if (journal->rows++ > 0) buffer_char(out, ',');
         journal_show(&piece[i], book, &entry);
-        record_print(&journal_entry_record, &entry, out);
+        page_row(scan->exchange, &entry);
+        journal->rows++;
     }
     scan->looked += count;
     if (count < PIECE || scan->looked >= scan->service->settings->scan_max) return answer(journal);
@@ -82,20 +84,20 @@ static bool look(struct scan *scan)
 
 static void list_now(struct http_exchange *exchange)
 {
-    const union page_value *after = page_filter(exchange->page, "after", PAGE_IS),
-                           *limit = page_filter(exchange->page, "limit", PAGE_IS);
+    const struct page *page = exchange->page;
+    const union page_value *after = page_filter(page, "after", PAGE_IS);
     struct journal *journal;
     struct error err = {0};
 
-    if (limit != NULL && (limit->number == 0 || limit->number > LIMIT_MAX)) {
-        error_fault(&err, "query limit", "must be a whole number from 1 to %d", LIMIT_MAX);
+    if (page->sorts[0].descending) {
+        error_fault(&err, "query sort", "can only be by rising position");
         http_answer_problem(exchange, &err);
         return;
     }
     journal = need_memory(sizeof *journal);
-    journal->after = after != NULL ? after->number : 0;
-    journal->limit = limit != NULL ? (unsigned)limit->number : LIMIT_DEFAULT;
-    buffer_text(&exchange->out, "{\"data\":[");
+    if (after != NULL) journal->after = after->number;
+    if (page->last_count > 0) journal->after = (uint64_t)page->last[0].integer;
+    page_begin(exchange);
     scan_begin(&journal->scan, exchange, look);
 }
 

@@ -4,6 +4,7 @@
 #include "wire/batch.h"
 
 static const char *const sorts[] = {"-timestamp", NULL};
+static const char *const journal_sorts[] = {"position", NULL};
 
 static const struct http_query transaction_queries[] = {
     {"account", RECORD_ACCOUNT, NULL, false, "Account that is debited or credited."},
@@ -17,7 +18,6 @@ static const struct http_query transaction_queries[] = {
 
 static const struct http_query journal_queries[] = {
     {"after", RECORD_BIG, NULL, false, "Position of the ledger's log; from the start unless said."},
-    {"limit", RECORD_COUNT_OF, NULL, false, "Changes at most: 1 to 1000; 100 unless said."},
     {.name = NULL},
 };
 
@@ -106,11 +106,13 @@ const struct http_route transaction_routes[] = {
         .path = "/api/v1/journal",
         .handle = journal_list,
         .scope = "transactions:read",
-        .gives = &journal_body_record,
+        .gives = &journal_entry_record,
+        .lists = true,
         .query = journal_queries,
+        .sorts = journal_sorts,
         .summary = "Lists all changes of the tenant's books",
         .help = "Oldest first; transfers, expiries and account updates, with the balances after "
-                "each. Ask again with `after` set to `next`, at once or later, and none is missed.",
+                "each. `next` is never null: ask for it, at once or later, and none is missed.",
     },
     {.path = NULL},
 };
