@@ -251,3 +251,11 @@ void clients_wait(struct clients *clients, uint64_t until_ns)
         if ((events[i].events & ~(uint32_t)EPOLLOUT) != 0) read_some(clients, client);
     }
 }
+
+void clients_sleep(uint64_t until_ns)
+{
+    struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000),
+                             .tv_nsec = (long)(until_ns % 1000000000)};
+
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+}

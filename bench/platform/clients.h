@@ -35,6 +35,8 @@ char *clients_room(struct clients *clients, size_t length);
 void clients_send(struct clients *clients, uint64_t tag, size_t length);
 /* Waits until something has come or the clock has come to `until_ns`, and handles it. */
 void clients_wait(struct clients *clients, uint64_t until_ns);
+/* Lets what comes wait until then. */
+void clients_sleep(uint64_t until_ns);
 /* Nanoseconds of the clock that all this is measured by. */
 uint64_t clients_now_ns(void);
 

@@ -226,6 +226,12 @@ static uint64_t back_off(uint32_t attempt)
     return wait < DAY_NS ? wait : DAY_NS;
 }
 
+/* Also when the answer that said so was lost: the port has bound the id since. */
+static bool is_split_wrong(uint32_t code)
+{
+    return code == MP_TRANSFER_EXCEEDS_REVERSIBLE_AMOUNT || code == MP_TRANSFER_ID_BOUND;
+}
+
 static bool is_short(uint32_t code)
 {
     return code == MP_TRANSFER_EXCEEDS_CREDITS || code == MP_TRANSFER_EXCEEDS_DEBITS;
@@ -241,7 +247,7 @@ void refund_answered(struct payment *p, unsigned index, const struct ledger_answ
         p->refunded += op->amount;
         p->status = p->refunded == p->captured ? STATUS_REFUNDED : STATUS_PARTIALLY_REFUNDED;
         effects_event(effects, EVENT_REFUNDED, index);
-    } else if (answer->code == MP_TRANSFER_EXCEEDS_REVERSIBLE_AMOUNT && op->attempt < 100) {
+    } else if (is_split_wrong(answer->code) && op->attempt < 100) {
         again(p, index, effects);
     } else if (is_short(answer->code) && op->on_insufficient != INSUFFICIENT_FAIL) {
         op->state = OPERATION_WAITING;

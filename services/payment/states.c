@@ -237,6 +237,7 @@ static void on_capture_refused(struct step_of *s, uint32_t code)
     case MP_TRANSFER_PENDING_TRANSFER_ALREADY_VOIDED:
     case MP_TRANSFER_PENDING_TRANSFER_EXPIRED: break; /* what ended the hold ends the payment */
     case MP_TRANSFER_EXCEEDS_PENDING_TRANSFER_AMOUNT:
+    case MP_TRANSFER_ID_BOUND: /* the same, but its first answer was lost */
         if (p->giving_up == REASON_NONE)
             set_status(p, p->captured > 0 ? STATUS_PARTIALLY_CAPTURED : STATUS_REQUIRES_CAPTURE);
         break;

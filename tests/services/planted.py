@@ -17,7 +17,7 @@ SOURCE = pathlib.Path(os.environ["MICROPAY_SOURCE"])
 CC = os.environ.get("CC", "cc").split()
 STATES, OPERATIONS, REFUNDS = (f"services/payment/{name}.c" for name in ("states", "operations", "refunds"))
 PORT = "adapters/ledger/port_embedded.c"
-TABLE = ("tests/services/payment_table", ["1-4000"])
+TABLE = ("tests/services/payment_table", ["1-1500"])
 
 # name, file, what stands there, what is planted, who finds it
 FAULTS = [
@@ -77,7 +77,7 @@ FAULTS = [
         PORT,
         "    if (operation == MP_CREATE_ACCOUNTS) return true;",
         "    if (operation != 0) return true;",
-        TABLE,
+        ("tests/adapters/test_ledger_port", []),
     ),
     (
         "an expiry ends a payment while its capture is out",
@@ -161,10 +161,7 @@ def is_found(path, sound, planted, finder):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         mutant = link(program, compile_fault(path, sound, planted, folder), folder)
-        try:
-            done = subprocess.run([mutant, *arguments], capture_output=True, text=True, timeout=120)
-        except subprocess.TimeoutExpired:
-            return 1, ["it never ended"]
+        done = subprocess.run([mutant, *arguments], capture_output=True, text=True, timeout=600)
         return done.returncode, (done.stdout + done.stderr).strip().splitlines()[-1:] or [""]
 
 

@@ -239,3 +239,48 @@ Test(port, no_expiry_is_lost_when_its_block_was_read_in_part)
     cr_expect_eq(expired[expired_count - 2], 11);
     cr_expect_eq(expired[expired_count - 1], 12);
 }
+
+/* --- refusals --- */
+
+static struct ledger_answer last_answer;
+static unsigned answer_count;
+
+static void keep_answer(void *context, const struct ledger_answer *answer)
+{
+    (void)context;
+    last_answer = *answer;
+    answer_count++;
+}
+
+Test(port, what_was_told_refused_is_never_booked_by_a_late_sending)
+{
+    struct ledger_listener listener = {.answered = keep_answer};
+    struct chain capture = {.operation = MP_CREATE_TRANSFERS, .count = 1};
+    mp_transfer hold = {.id = 10,
+                        .debit_account_id = 1,
+                        .credit_account_id = 2,
+                        .amount = 10,
+                        .ledger = 7,
+                        .code = 100,
+                        .flags = MP_TRANSFER_PENDING};
+    mp_transfer more = {
+        .id = 11, .pending_id = 10, .amount = 90, .flags = MP_TRANSFER_INCREASE_PENDING};
+    mp_result result;
+    unsigned number = writer.port->ops->listen(writer.port, &listener);
+
+    cr_assert_eq(mp_create_transfers(writer.ledger, &hold, 1, &result), MP_OK);
+    capture.events.transfers[0] =
+        (mp_transfer){.id = 12, .pending_id = 10, .amount = 20, .flags = MP_TRANSFER_POST_PENDING};
+    ledger_send(writer.port, number, &capture, (struct uuid){{1}});
+    writer_run(&writer);
+    cr_assert_eq(answer_count, 1);
+    cr_assert(!last_answer.applied);
+    cr_assert_eq(last_answer.code, MP_TRANSFER_EXCEEDS_PENDING_TRANSFER_AMOUNT);
+    cr_assert_eq(mp_create_transfers(writer.ledger, &more, 1, &result), MP_OK);
+    cr_assert_eq(result.result, MP_CREATED);
+    ledger_send(writer.port, number, &capture, (struct uuid){{1}}); /* it would be booked now */
+    writer_run(&writer);
+    cr_assert_eq(answer_count, 2);
+    cr_assert(!last_answer.applied, "what was told refused was booked");
+    cr_assert_eq(last_answer.code, MP_TRANSFER_ID_BOUND);
+}

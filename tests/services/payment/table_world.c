@@ -226,8 +226,14 @@ static void crash(struct world *world)
 static void drive(struct world *world)
 {
     bool worked = true, more;
+    unsigned rounds = 0;
 
     while (worked) {
+        if (++rounds > 100000) {
+            printf("seed %llu: ledger and port never come to rest\n",
+                   (unsigned long long)world->seed);
+            exit(1);
+        }
         worked = test_loop_run(world->loop) > 0;
         must(mp_step(world->ledger, &more) == MP_OK, "step");
         worked |= more;
