@@ -6,16 +6,24 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 
 import cli
-from live import MICROPAY, Platform, until
+
+sys.path.insert(0, str(cli.SOURCE / "tests/services"))
+from live import MICROPAY, Platform
 
 PLATFORM = None
 
 
+def here():
+    """What verbs need to find the platform: the key is the data directory's."""
+    return {"MICROPAY_DATA": str(PLATFORM.folder), "MICROPAY_KEY": ""}
+
+
 def run(*arguments, status=0, env=None):
-    return cli.run(*arguments, status=status, env={**PLATFORM.environment(), "MICROPAY_KEY": "", **(env or {})})
+    return cli.run(*arguments, status=status, env={**here(), **(env or {})})
 
 
 def row(*arguments, **options):
@@ -147,7 +155,7 @@ def test_outcomes_are_simulated(folder):
 def test_events_are_shown_as_they_happen(folder):
     process = subprocess.Popen(
         [MICROPAY, "events", "--watch", "--json"], stdout=subprocess.PIPE, text=True,
-        env={**os.environ, **PLATFORM.environment()},
+        env={**os.environ, **here()},
     )
     try:
         done = None
@@ -212,7 +220,6 @@ def test_killed_again_and_again_nothing_is_lost_doubled_or_stuck(folder):
 def main():
     global PLATFORM
     with tempfile.TemporaryDirectory() as folder, Platform(folder + "/data") as PLATFORM:
-        until(lambda: PLATFORM.key)
         cli.main(globals())
 
 

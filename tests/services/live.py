@@ -53,6 +53,17 @@ class Platform:
         self.key = (self.folder / "test-key").read_text()
         self.local = threading.local()
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.stop()
+
+    @property
+    def urls(self):
+        return {service: f"http://127.0.0.1:{port}" for service, port in self.ports.items()}
+
     def stop(self, how=signal.SIGINT):
         self.process.send_signal(how)
         self.process.stdout.read()

@@ -16,7 +16,6 @@ import tempfile
 import urllib.request
 
 SOURCE = pathlib.Path(os.environ["MICROPAY_SOURCE"])
-sys.path.insert(0, str(SOURCE / "tests/command"))
 HERE = pathlib.Path(__file__).resolve().parent
 VENV = SOURCE / "build/venv"
 EXAMPLES = os.environ.get("MICROPAY_RUNS", "5")
@@ -50,20 +49,16 @@ def make_things(platform):
     """Wallets with money, and payments in each state that requests can be about."""
     accounts, payments = [], []
     for name in ("alice", "bob", "shop"):
-        made = platform.post("account", "/api/v1/accounts", {"currency": "EUR", "name": name}, f"wallet:{name}")
-        assert made.status == 201, made.body
-        accounts.append(made.json["id"])
-        done = platform.post(
-            "account", f"/api/v1/accounts/{accounts[-1]}/deposits", {"amount": "1000000.00", "currency": "EUR"}, f"d:{name}")
-        assert done.status == 201, done.body
+        accounts.append(platform.wallet(name, "EUR"))
+        platform.deposit(accounts[-1], "1000000.00", "EUR", f"d:{name}")
     for number in range(12):
         body = {"payer": accounts[number % 3], "payee": accounts[(number + 1) % 3], "amount": "100.00", "currency": "EUR"}
         if number % 2 == 0:
             body["capture"] = "manual"
         headers = {"Simulate": "fraud-review"} if number % 4 == 3 else {}
-        made = platform.post("payment", "/api/v1/payments", body, f"p:{number}", headers=headers)
-        assert made.status == 201, made.body
-        payments.append(made.json["id"])
+        status, made, _ = platform.ask("payment", "POST", "/api/v1/payments", body, f"p:{number}", headers)
+        assert status == 201, made
+        payments.append(made["id"])
     return {"accounts": accounts, "payments": payments}
 
 
@@ -101,9 +96,9 @@ def main():
             for base in platform.urls.values():
                 validate(base + "/openapi.json", folder)
                 good &= ask_everything(platform, base + "/openapi.json", folder, there)
-            assert platform.process.poll() is None, "the process has ended:\n" + "".join(platform.log)[-3000:]
-            for name in platform.urls:
-                assert platform.get(name, "/health/ready").status == 200
+            assert platform.process.poll() is None, pathlib.Path(f"{data}.log").read_text()[-3000:]
+            for base in platform.urls.values():
+                assert urllib.request.urlopen(base + "/health/ready").status == 200
         proof = subprocess.run([os.environ["MICROPAY"], "verify", data / "ledger"], capture_output=True, text=True)
         assert proof.returncode == 0, "the books don't hold any more:\n" + proof.stdout + proof.stderr
     sys.exit(0 if good else 1)
