@@ -239,10 +239,7 @@ bool outbox_empty(const struct outbox *outbox)
     return true;
 }
 
-bool outbox_busy(const struct outbox *outbox)
-{
-    return outbox->at_bus > 0 || outbox_check_waits(outbox->check);
-}
+bool outbox_busy(const struct outbox *outbox) { return outbox->at_bus > 0; }
 
 void outbox_state(const struct outbox *outbox, struct turns_state *out)
 {

@@ -185,7 +185,6 @@ struct outbox_check *outbox_check_make(struct outbox *outbox);
  * if the bus has more of this one than the database knows of. */
 void outbox_check_start(struct outbox_check *check);
 void outbox_check_stop(struct outbox_check *check);
-bool outbox_check_waits(const struct outbox_check *check); /* its task does */
 void outbox_check_free(struct outbox_check *check);
 
 #endif

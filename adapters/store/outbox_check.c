@@ -127,10 +127,6 @@ static void on_task(void *context)
     struct outbox_check *check = context;
     struct bus *bus = check->outbox->turns->bus;
 
-    if (check->outbox->turns->closed) {
-        turns_release(check->outbox->turns);
-        return;
-    }
     if (!check->joined) return;
     if (all_seen(check))
         finish(check);
@@ -213,10 +209,9 @@ void outbox_check_start(struct outbox_check *check)
 void outbox_check_stop(struct outbox_check *check)
 {
     loop_timer_cancel(check->outbox->turns->loop, &check->timer);
+    loop_task_cancel(check->outbox->turns->loop, &check->task);
     leave(check);
 }
-
-bool outbox_check_waits(const struct outbox_check *check) { return check->task.waiting != 0; }
 
 void outbox_check_free(struct outbox_check *check)
 {

@@ -71,7 +71,7 @@ void turns_alert(struct turns *turns, const struct error *err);
 void turns_want(struct turns *turns);
 /* Adds a piece before all that wait. */
 void turns_add_first(struct turns *turns, struct work *work);
-/* After turns_close(): frees all, once the loop and the bus have nothing of it any more. */
+/* After turns_close(): frees all, once the bus has nothing of it any more. */
 void turns_release(struct turns *turns);
 
 struct turn_mark turn_mark(const struct turn *turn);
@@ -98,8 +98,8 @@ enum outcome outbox_write(struct outbox *outbox, struct turn *turn, struct error
 void outbox_end(struct outbox *outbox, bool committed);
 bool outbox_empty(const struct outbox *outbox);
 void outbox_state(const struct outbox *outbox, struct turns_state *out);
-/* Sends nothing more. It must stay while it is busy: the bus or the loop still has a piece of it,
- * and calls turns_release() when it has not. */
+/* Sends nothing more. It must stay while it is busy: the bus still has records of it, and the last
+ * answer calls turns_release(). */
 void outbox_stop(struct outbox *outbox);
 bool outbox_busy(const struct outbox *outbox);
 void outbox_free(struct outbox *outbox);

@@ -121,9 +121,9 @@ static void report(const char *name, const char *unit, double value)
     static bool any;
 
     if (options.json)
-        printf("%s\"%s_%s\":%.1f", any ? "," : "{", name, unit, value);
+        printf("%s\"%s_%s\":%.3f", any ? "," : "{", name, unit, value);
     else
-        printf("%-28s %12.1f %s\n", name, value, unit);
+        printf("%-28s %12.3f %s\n", name, value, unit);
     any = true;
 }
 
