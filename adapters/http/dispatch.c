@@ -34,13 +34,18 @@ static struct http_dispatched *dispatched_make(struct http_router *router)
     return dispatched;
 }
 
+static void dispatched_done(struct http_dispatched *dispatched)
+{
+    page_done(&dispatched->page);
+    target_done(&dispatched->target);
+    free(dispatched->input);
+}
+
 static void dispatched_free(struct http_dispatched *dispatched)
 {
     struct http_router *router = dispatched->router;
 
-    page_done(&dispatched->page);
-    target_done(&dispatched->target);
-    free(dispatched->input);
+    dispatched_done(dispatched);
     if (router->spare_count == SPARE_MAX) {
         free(dispatched);
         return;
@@ -89,7 +94,9 @@ void http_answer(struct http_exchange *exchange, unsigned status)
 
 void http_abandon(struct http_exchange *exchange)
 {
-    if (exchange->dispatched != NULL) dispatched_free(exchange->dispatched);
+    if (exchange->dispatched == NULL) return;
+    dispatched_done(exchange->dispatched);
+    free(exchange->dispatched); /* its router may be gone */
     exchange->dispatched = NULL;
 }
 

@@ -273,12 +273,14 @@ void process_close(struct process *process)
         struct hosted *hosted = &process->hosted[i];
 
         if (hosted->state != NULL) hosted->service->stop(hosted->state);
-        if (hosted->router != NULL) http_router_free(hosted->router);
     }
     if (process->bus != NULL) process->bus->ops->close(process->bus);
     for (unsigned i = process->count; i-- > 0;) store_close(process->hosted[i].context.store);
     if (process->port != NULL) ledger_port_close(process->port);
     if (process->ledger != NULL) mp_close(process->ledger);
+    /* the last: what still waited was answered above */
+    for (unsigned i = process->count; i-- > 0;)
+        if (process->hosted[i].router != NULL) http_router_free(process->hosted[i].router);
     free(process->ledger_directory);
     free(process);
 }
