@@ -2,6 +2,7 @@
 #include "wire/ids.h"
 
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,15 +85,35 @@ static _Noreturn void no_hash(void)
     exit(3);
 }
 
-void hash_fields(const struct hash_field *fields, unsigned count, uint8_t out[32])
+/* What hashing needs: one method for all, and a context for each thread, freed with it. */
+static pthread_once_t hash_once = PTHREAD_ONCE_INIT;
+static pthread_key_t hash_key;
+static EVP_MD *hash_method;
+
+static void free_context(void *context) { EVP_MD_CTX_free(context); }
+
+static void hash_begin(void)
+{
+    hash_method = EVP_MD_fetch(NULL, "SHA256", NULL);
+    if (hash_method == NULL || pthread_key_create(&hash_key, free_context) != 0) no_hash();
+}
+
+static EVP_MD_CTX *hash_context(void)
 {
     static __thread EVP_MD_CTX *context;
-    static EVP_MD *method;
 
-    if (method == NULL) method = EVP_MD_fetch(NULL, "SHA256", NULL);
-    if (context == NULL) context = EVP_MD_CTX_new();
-    if (method == NULL || context == NULL || EVP_DigestInit_ex2(context, method, NULL) != 1)
-        no_hash();
+    if (context != NULL) return context;
+    pthread_once(&hash_once, hash_begin);
+    context = EVP_MD_CTX_new();
+    if (context == NULL || pthread_setspecific(hash_key, context) != 0) no_hash();
+    return context;
+}
+
+void hash_fields(const struct hash_field *fields, unsigned count, uint8_t out[32])
+{
+    EVP_MD_CTX *context = hash_context();
+
+    if (EVP_DigestInit_ex2(context, hash_method, NULL) != 1) no_hash();
     for (unsigned i = 0; i < count; i++) {
         uint64_t length = fields[i].length;
 
