@@ -123,6 +123,41 @@ void payment_show(const struct payment *p, struct payment_body *out)
     out->present |= RECORD_BIT(payment_body, operations);
 }
 
+/* --- how its wallets stand --- */
+
+static void show_balance(const struct payments *service, const struct payment *p,
+                         struct account_id wallet, struct payment_body *out)
+{
+    mp_ledger *ledger = service->context->reads;
+    struct balance_after *show = &out->balances_after.rows[out->balances_after.count];
+    uint64_t sequence = ledger_newest(ledger);
+    mp_balance sums;
+
+    if (mp_read_balance(ledger, id_of_uuid(wallet.uuid), &sums) != MP_OK) return;
+    if (sums.credits_posted > (mp_amount)AMOUNT_MAX || sums.debits_posted > (mp_amount)AMOUNT_MAX ||
+        sums.debits_pending > (mp_amount)AMOUNT_MAX)
+        return; /* more than the API's 18 digits */
+    show->account = wallet;
+    show->posted = amount(p, (int64_t)sums.credits_posted - (int64_t)sums.debits_posted);
+    show->available = amount(p, (int64_t)sums.credits_posted - (int64_t)sums.debits_posted -
+                                    (int64_t)sums.debits_pending);
+    ledger_place_print(ledger, p->books.live, sequence, show->sequence);
+    out->balances_after.count++;
+}
+
+/* Payer and payees, but for those outside: the bank, cash, a rail. */
+static void show_balances(const struct payments *service, const struct payment *p,
+                          struct payment_body *out)
+{
+    unsigned payees = p->leg_count - (p->fee_leg ? 1 : 0);
+
+    if (service->context->reads == NULL) return;
+    if (p->kind != KIND_DEPOSIT) show_balance(service, p, p->payer, out);
+    if (p->kind != KIND_WITHDRAWAL && p->scheme[0] == '\0')
+        for (unsigned i = 0; i < payees; i++) show_balance(service, p, p->legs[i].credit, out);
+    if (out->balances_after.count > 0) out->present |= RECORD_BIT(payment_body, balances_after);
+}
+
 /* --- answers --- */
 
 static void set_sequence(struct http_exchange *exchange, const struct payment *p)
@@ -211,6 +246,7 @@ static void answer_payment(struct http_exchange *exchange, unsigned status, cons
     snprintf(location, sizeof location, "/api/v1/payments/%s", id);
     http_set_header(exchange, "Location", location);
     set_sequence(exchange, p);
+    if (exchange->route->method != HTTP_GET) show_balances(exchange->service, p, &body);
     http_answer_record(exchange, status, &body);
 }
 

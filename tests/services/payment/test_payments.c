@@ -248,7 +248,13 @@ Test(payments, a_hotel_holds_captures_twice_increases_and_refunds, .init = set_u
     snprintf(id, sizeof id, "%s", reply_text(reply, "id"));
     expect_balance(ALICE, 12000);
     snprintf(target, sizeof target, "/api/v1/payments/%s/captures", id);
-    expect(post(target, "c1", "{\"amount\":\"30.00\"}"), 201, "status", "partially_captured");
+    reply = post(target, "c1", "{\"amount\":\"30.00\"}");
+    expect(reply, 201, "status", "partially_captured");
+    cr_assert_str_eq(reply_text(reply, "balances_after.0.account"), ALICE);
+    cr_assert_str_eq(reply_text(reply, "balances_after.0.posted"), "170.00");
+    cr_assert_str_eq(reply_text(reply, "balances_after.0.available"), "120.00");
+    cr_assert_str_eq(reply_text(reply, "balances_after.1.account"), SHOP);
+    cr_assert_str_eq(reply_text(reply, "balances_after.1.available"), "30.00");
     expect_balance(SHOP, 3000);
     snprintf(target, sizeof target, "/api/v1/payments/%s/increments", id);
     expect(post(target, "i1", "{\"amount\":\"20.00\"}"), 201, "amount", "100.00");
