@@ -45,6 +45,8 @@ struct run {
     unsigned desk_count;
     unsigned draining;
     bool in_time;
+    struct buffer shorts[SETTINGS_SETS_MAX]; /* what short options set, as --set would say it */
+    unsigned short_count;
     uint64_t started_ns;
 };
 
@@ -80,19 +82,21 @@ static void help(const struct program *program)
 }
 
 /* The options that are short for a setting. */
-static bool short_option(struct settings_sources *sources, int argc, char *const *argv, int *at)
+static bool short_option(struct run *run, struct settings_sources *sources, int argc,
+                         char *const *argv, int *at)
 {
     static const struct {
         const char *option, *setting;
     } shorts[] = {{"--data", "data"}, {"--port-base", "port_base"}};
 
     for (unsigned i = 0; i < sizeof shorts / sizeof *shorts; i++) {
-        struct buffer set = {0};
+        struct buffer *set = &run->shorts[run->short_count];
 
         if (strcmp(argv[*at], shorts[i].option) != 0 || *at + 1 >= argc) continue;
         if (sources->set_count == SETTINGS_SETS_MAX) return false;
-        buffer_format(&set, "%s=%s", shorts[i].setting, argv[++*at]);
-        sources->sets[sources->set_count++] = set.bytes; /* as long as the process */
+        buffer_format(set, "%s=%s", shorts[i].setting, argv[++*at]);
+        sources->sets[sources->set_count++] = buffer_str(set);
+        run->short_count++;
         return true;
     }
     return false;
@@ -116,7 +120,7 @@ static int read_settings(struct run *run, int argc, char **argv)
             help(run->program);
             return 0;
         }
-        if (short_option(&sources, argc, argv, &i)) continue;
+        if (short_option(run, &sources, argc, argv, &i)) continue;
         if (settings_argument(&sources, argc, argv, &i, &err)) continue;
         fprintf(stderr, "%s: there is no option \"%s\"; --help lists them\n", run->program->name,
                 argv[i]);
@@ -474,5 +478,7 @@ int program_run(const struct program *program, int argc, char **argv)
 
     run = (struct run){.program = program};
     status = read_settings(&run, argc, argv);
-    return status >= 0 ? status : live(&run);
+    if (status < 0) status = live(&run);
+    for (unsigned i = 0; i < run.short_count; i++) buffer_done(&run.shorts[i]);
+    return status;
 }
