@@ -1,7 +1,7 @@
 /*
- * The bus of one process. What is published in one round of the loop is committed together in the
- * next; then its publishers are answered, and readers get it from memory. No thread: a commit costs
- * the loop one fdatasync.
+ * The bus of one process. What is published while one commit is under way makes the next one. A
+ * worker beside the loop appends and commits; then the publishers are answered, and readers get it
+ * from memory. Who is so far behind that the disk must be read waits for the worker's pause.
  */
 #include "bus/bus_embedded.h"
 
@@ -14,7 +14,6 @@
 #include <string.h>
 
 enum {
-    COMMIT_RECORDS_MAX = 2000,
     COMMIT_BYTES_MAX = 4 << 20,
     TRIM_MAX = 2000, /* records dropped in one round of the loop */
 };
@@ -63,30 +62,6 @@ static void answer(struct bus_record *records, enum outcome outcome, const struc
     }
 }
 
-/* A record that was appended, for those who read; put into `appended` until the commit. */
-static void remember(const struct bus_record *record, uint64_t position, struct recent ***appended)
-{
-    struct recent *recent = recent_make(record->topic, record->partition, position, record->key,
-                                        record->value, record->length, record->event);
-    **appended = recent;
-    *appended = &recent->next;
-}
-
-static enum outcome append_all(struct embedded *bus, const struct bus_record *records,
-                               struct recent ***appended, struct error *err)
-{
-    uint64_t now_ns = loop_now_ns(bus->loop), position;
-    enum outcome outcome = bus_log_begin(bus->log, err);
-
-    for (; outcome == OUTCOME_DONE && records != NULL; records = records->next) {
-        outcome = bus_log_append(bus->log, records, now_ns, &position, err);
-        if (outcome == OUTCOME_DONE && bus->readers != NULL) remember(records, position, appended);
-    }
-    if (outcome == OUTCOME_DONE) return bus_log_commit(bus->log, err);
-    bus_log_rollback(bus->log);
-    return outcome;
-}
-
 /* Those that are too long can never be kept: they are taken out of the list, which is answered. */
 static struct bus_record *take_too_long(struct bus_record **records)
 {
@@ -107,48 +82,100 @@ static struct bus_record *take_too_long(struct bus_record **records)
     return too_long;
 }
 
-static void commit_some(struct embedded *bus)
+/* On the worker's thread. */
+static void append_all(void *context)
 {
-    struct bus_record *records = take(bus, false), *too_long = take_too_long(&records);
-    struct recent *appended = NULL, **end = &appended, *next;
-    struct error err = {0};
-    enum outcome outcome = OUTCOME_DONE;
-    uint64_t began_ns;
+    struct embedded *bus = context;
+    struct commit *commit = &bus->commit;
+    uint64_t *position = commit->positions;
 
+    commit->began_ns = loop_elapsed_ns(bus->loop);
+    commit->outcome = bus_log_begin(bus->log, &commit->why);
+    for (const struct bus_record *record = commit->records;
+         record != NULL && commit->outcome == OUTCOME_DONE; record = record->next)
+        commit->outcome =
+            bus_log_append(bus->log, record, commit->now_ns, position++, &commit->why);
+    if (commit->outcome == OUTCOME_DONE)
+        commit->outcome = bus_log_commit(bus->log, &commit->why);
+    else
+        bus_log_rollback(bus->log);
+    commit->ended_ns = loop_elapsed_ns(bus->loop);
+}
+
+/* What was appended is there for those who read. */
+static void show(struct embedded *bus)
+{
+    const uint64_t *position = bus->commit.positions;
+
+    bus_log_show(bus->log);
+    bus->bus.commits++;
     if (bus->readers == NULL) recents_clear(bus->recents); /* else it would get gaps */
-    if (records != NULL) {
-        began_ns = loop_elapsed_ns(bus->loop);
-        outcome = append_all(bus, records, &end, &err);
-        if (trace_is_on) span_took(SPAN_bus_append, loop_elapsed_ns(bus->loop) - began_ns);
-        if (outcome == OUTCOME_DONE) bus->bus.commits++;
+    for (const struct bus_record *r = bus->commit.records; r != NULL; r = r->next, position++) {
+        bus->bus.records_published++;
+        if (bus->readers != NULL)
+            recents_add(bus->recents, recent_make(r->topic, r->partition, *position, r->key,
+                                                  r->value, r->length, r->event));
     }
-    for (; appended != NULL; appended = next) {
-        next = appended->next;
-        appended->next = NULL;
-        if (outcome == OUTCOME_DONE)
-            recents_add(bus->recents, appended);
-        else
-            recent_free(appended);
-    }
-    if (outcome == OUTCOME_DONE) {
-        for (const struct bus_record *r = records; r != NULL; r = r->next)
-            bus->bus.records_published++;
-    } else {
+}
+
+static void answer_too_long(struct bus_record *records)
+{
+    struct error err;
+
+    if (records == NULL) return;
+    error_set(&err, REASON_BODY_TOO_LARGE, "cannot publish a record of more than %d bytes",
+              LOG_VALUE_MAX);
+    answer(records, err.outcome, &err);
+}
+
+/* The commit is over. */
+static void end_commit(struct embedded *bus)
+{
+    struct bus_record *records = bus->commit.records, *too_long = bus->commit.too_long;
+    enum outcome outcome = bus->commit.outcome;
+    struct error err = bus->commit.why;
+
+    if (trace_is_on) span_took(SPAN_bus_append, bus->commit.ended_ns - bus->commit.began_ns);
+    if (outcome == OUTCOME_DONE) show(bus);
+    bus->commit.records = bus->commit.too_long = NULL;
+    if (outcome != OUTCOME_DONE) {
         /* What waits behind them must not be kept when they aren't: nothing of it was tried. */
         struct bus_record *behind = take(bus, true);
-        struct error untried = err;
 
         answer(records, outcome, &err);
         records = behind;
-        outcome = untried.outcome = OUTCOME_AGAIN;
-        err = untried;
+        outcome = err.outcome = OUTCOME_AGAIN;
     }
     answer(records, outcome, outcome == OUTCOME_DONE ? NULL : &err);
-    if (too_long != NULL) {
-        error_set(&err, REASON_BODY_TOO_LARGE, "cannot publish a record of more than %d bytes",
-                  LOG_VALUE_MAX);
-        answer(too_long, err.outcome, &err);
+    answer_too_long(too_long);
+}
+
+static void run(void *context);
+
+static void committed(void *context)
+{
+    end_commit(context);
+    run(context);
+}
+
+/* Gives the worker what waits, if it has nothing to do. */
+static void begin_commit(struct embedded *bus)
+{
+    struct loop_job job = {.work = append_all, .done = committed, .context = bus};
+    struct commit *commit = &bus->commit;
+    struct bus_record *too_long;
+
+    if (bus->first == NULL || embedded_commits(bus)) return;
+    commit->records = take(bus, false);
+    too_long = take_too_long(&commit->records);
+    if (commit->records == NULL) {
+        answer_too_long(too_long);
+        return;
     }
+    commit->too_long = too_long;
+    commit->why = (struct error){0};
+    commit->now_ns = loop_now_ns(bus->loop);
+    loop_worker_begin(bus->worker, &job);
 }
 
 /* --- what is kept --- */
@@ -203,15 +230,35 @@ static void tidy(struct bus *base, uint64_t now_ns)
 static void run(void *context)
 {
     struct embedded *bus = context;
+    bool more;
 
-    if (bus->first != NULL) commit_some(bus);
-    if (bus->tidy_ns != 0) tidy_some(bus);
-    if (readers_deliver(bus) || bus->first != NULL || bus->tidy_ns != 0) embedded_wake(bus);
+    if (bus->tidy_ns != 0 && !embedded_commits(bus)) tidy_some(bus);
+    more = readers_deliver(bus);
+    begin_commit(bus);
+    if (embedded_commits(bus)) return; /* it comes back here */
+    if (more || bus->first != NULL || bus->tidy_ns != 0) embedded_wake(bus);
 }
 
 void embedded_wake(struct embedded *bus) { loop_post(bus->loop, &bus->task); }
 
 /* --- opening and closing --- */
+
+static void close_embedded(struct bus *base)
+{
+    struct embedded *bus = of(base);
+
+    assert(!bus->delivering);
+    readers_free(bus);
+    do { /* what is under way, then what waits */
+        if (bus->worker != NULL && loop_worker_finish(bus->worker)) end_commit(bus);
+        begin_commit(bus);
+    } while (embedded_commits(bus));
+    loop_worker_close(bus->worker);
+    recents_free(bus->recents);
+    bus_log_close(bus->log);
+    loop_task_cancel(bus->loop, &bus->task);
+    free(bus);
+}
 
 static enum outcome open_embedded(const struct bus_config *config, struct loop *loop,
                                   struct bus **out, struct error *err)
@@ -235,21 +282,13 @@ static enum outcome open_embedded(const struct bus_config *config, struct loop *
     bus->recents = recents_make();
     bus->last = &bus->first;
     bus->task = (struct loop_task){.run = run, .context = bus};
+    outcome = loop_worker_open(loop, "bus", &bus->worker, err);
+    if (outcome != OUTCOME_DONE) {
+        close_embedded(&bus->bus);
+        return outcome;
+    }
     *out = &bus->bus;
     return OUTCOME_DONE;
-}
-
-static void close_embedded(struct bus *base)
-{
-    struct embedded *bus = of(base);
-
-    assert(!bus->delivering);
-    readers_free(bus);
-    while (bus->first != NULL) commit_some(bus);
-    recents_free(bus->recents);
-    bus_log_close(bus->log);
-    loop_task_cancel(bus->loop, &bus->task);
-    free(bus);
 }
 
 const struct bus_ops bus_embedded = {

@@ -10,8 +10,21 @@
 #include "bus/bus_log.h"
 #include "bus/bus_recent.h"
 
+enum { COMMIT_RECORDS_MAX = 2000 };
+
 struct batch;
 struct reader;
+
+/* Records that the worker appends: it has them, and the log, until it is done. */
+struct commit {
+    struct bus_record *records; /* NULL = none is under way */
+    struct bus_record *too_long;
+    uint64_t positions[COMMIT_RECORDS_MAX]; /* in the records' order */
+    uint64_t now_ns;
+    uint64_t began_ns, ended_ns; /* of loop_elapsed_ns() */
+    enum outcome outcome;
+    struct error why;
+};
 
 struct embedded {
     struct bus bus;
@@ -19,6 +32,8 @@ struct embedded {
     struct bus_log *log;
     struct recents *recents;
     struct loop_task task;
+    struct loop_worker *worker;
+    struct commit commit;
 
     struct bus_record *first, **last; /* published, not yet committed */
 
@@ -32,6 +47,11 @@ struct embedded {
 
 /* Has the task run soon. */
 void embedded_wake(struct embedded *bus);
+/* The worker has the log: nothing may be read from it. The task runs when it gives it back. */
+static inline bool embedded_commits(const struct embedded *bus)
+{
+    return bus->commit.records != NULL;
+}
 
 extern const struct bus_ops bus_embedded;
 

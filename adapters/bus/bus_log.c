@@ -359,9 +359,13 @@ enum outcome bus_log_commit(struct bus_log *log, struct error *err)
         bus_log_rollback(log);
         return outcome;
     }
+    return OUTCOME_DONE;
+}
+
+void bus_log_show(struct bus_log *log)
+{
     for (unsigned i = 0; i < log->changed_count; i++)
         log->changed[i]->newest = log->changed[i]->appended;
-    return OUTCOME_DONE;
 }
 
 void bus_log_rollback(struct bus_log *log)

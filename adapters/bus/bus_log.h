@@ -3,7 +3,8 @@
  * record, in order of topic, partition and position. Positions of a partition begin at 1 and have
  * no gaps.
  *
- * Belongs to one process at a time; used on one thread. Nothing of this knows readers.
+ * Belongs to one process at a time; used by one thread at a time, but that positions may be asked
+ * for while another one appends. Nothing of this knows readers.
  */
 #ifndef ADAPTERS_BUS_BUS_LOG_H
 #define ADAPTERS_BUS_BUS_LOG_H
@@ -40,6 +41,8 @@ enum outcome bus_log_append(struct bus_log *log, const struct bus_record *record
 /* DONE: durable. AGAIN: nothing of the transaction is there. UNKNOWN: nothing of it will be read in
  * this life, but it may be there in the next. */
 enum outcome bus_log_commit(struct bus_log *log, struct error *err) MUST_USE;
+/* After a commit: what it appended counts as there. */
+void bus_log_show(struct bus_log *log);
 void bus_log_rollback(struct bus_log *log);
 
 /* Reads the records behind a position in their order, until on_row says no or `most` were read.

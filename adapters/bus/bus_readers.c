@@ -272,6 +272,7 @@ static void fill(struct embedded *bus, struct reader *reader, struct cursor *cur
     }
     if (batch->count == BATCH_MAX || batch->bytes >= BATCH_BYTES_MAX || !is_behind(bus, cursor))
         return;
+    if (embedded_commits(bus)) return;
     if (bus_log_read(bus->log, cursor->topic, cursor->partition, cursor->given,
                      BATCH_MAX - batch->count, add_row, &filling, &why) != OUTCOME_DONE)
         get_stuck(reader, cursor, &why);

@@ -1,11 +1,11 @@
 /*
- * The one loop of a process: clock, randomness, timers, work handed over by other threads,
- * descriptors. Services and embedded adapters ask nothing of the world but through it, so a
- * simulator that fills in struct loop_ops owns them all. loop_event.c is the real one (libevent),
- * tests/sim has the simulated one.
+ * The one loop of a process: clock, randomness, timers, work handed over by other threads, workers
+ * beside it, descriptors. Services and embedded adapters ask nothing of the world but through it,
+ * so a simulator that fills in struct loop_ops owns them all. loop_event.c is the real one
+ * (libevent), tests/support has the simulated one.
  *
- * All on the loop's thread, but loop_post(). Memory of timers, tasks and watches is the caller's
- * and stays where it is while they are set.
+ * All on the loop's thread, but loop_post() and the clocks. Memory of timers, tasks, jobs and
+ * watches is the caller's and stays where it is while they are set.
  */
 #ifndef ADAPTERS_RUNTIME_LOOP_H
 #define ADAPTERS_RUNTIME_LOOP_H
@@ -29,6 +29,17 @@ struct loop_task {
     uint32_t waiting;
 };
 
+/* What a worker does: `work` on the worker's own thread, where it touches nothing that the loop may
+ * touch meanwhile; then `done` on the loop, never inside the call that began it. */
+struct loop_job {
+    void (*work)(void *context);
+    void (*done)(void *context);
+    void *context;
+};
+
+/* Does one job at a time beside the loop. */
+struct loop_worker;
+
 /* Calls back whenever a descriptor is readable. */
 struct loop_watch {
     void (*readable)(void *context);
@@ -51,6 +62,16 @@ struct loop_ops {
     void (*post)(struct loop *loop, struct loop_task *task);
     /* Must. A task that waits runs no more; on the loop's thread. */
     void (*cancel)(struct loop *loop, struct loop_task *task);
+    /* Must. A worker, whose thread is called `name` (at most 15 characters). */
+    enum outcome (*worker_open)(struct loop *loop, const char *name, struct loop_worker **out,
+                                struct error *err);
+    /* Must. Begins a job; the one before is done. */
+    void (*worker_begin)(struct loop_worker *worker, const struct loop_job *job);
+    /* Must. Returns when the work of the job that was begun is over; `done` isn't called any more.
+     * False if no job was under way. */
+    bool (*worker_finish)(struct loop_worker *worker);
+    /* Must. No job is under way. NULL is allowed. */
+    void (*worker_close)(struct loop_worker *worker);
     /* May be NULL: a simulated loop has no descriptors. */
     enum outcome (*watch)(struct loop *loop, struct loop_watch *watch, int descriptor,
                           struct error *err);
@@ -84,6 +105,29 @@ static inline void loop_post(struct loop *loop, struct loop_task *task)
 static inline void loop_task_cancel(struct loop *loop, struct loop_task *task)
 {
     loop->ops->cancel(loop, task);
+}
+
+/* A worker begins with the ops that made it. */
+struct loop_worker {
+    const struct loop_ops *ops;
+};
+
+MUST_USE static inline enum outcome loop_worker_open(struct loop *loop, const char *name,
+                                                     struct loop_worker **out, struct error *err)
+{
+    return loop->ops->worker_open(loop, name, out, err);
+}
+static inline void loop_worker_begin(struct loop_worker *worker, const struct loop_job *job)
+{
+    worker->ops->worker_begin(worker, job);
+}
+static inline bool loop_worker_finish(struct loop_worker *worker)
+{
+    return worker->ops->worker_finish(worker);
+}
+static inline void loop_worker_close(struct loop_worker *worker)
+{
+    if (worker != NULL) worker->ops->worker_close(worker);
 }
 
 /* The real one. `base` is libevent's, for adapters that bring their own sockets (adapters/http). */

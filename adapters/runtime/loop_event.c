@@ -10,6 +10,7 @@
  */
 #include "runtime/loop.h"
 
+#include "runtime/loop_worker.h"
 #include "wire/buffer.h"
 
 #include <errno.h>
@@ -36,6 +37,7 @@ struct loop_event {
     int wake_fd;
     bool stopping; /* any thread sets it */
     bool in_tasks;
+    bool scheduled;            /* tasks will run, without another thread's word */
     struct loop_task *posted;  /* by any thread, the newest first */
     struct loop_task *taken;   /* from there, the oldest first */
     struct loop_task *running; /* the rest of those that run now */
@@ -178,6 +180,8 @@ static void schedule_tasks(struct loop_event *loop)
 {
     static const struct timeval none;
 
+    if (loop->scheduled) return;
+    loop->scheduled = true;
     if (loop->in_tasks)
         event_add(loop->tasks, &none);
     else
@@ -195,11 +199,10 @@ static void post(struct loop *base, struct loop_task *task)
         task->next = newest;
     } while (!__atomic_compare_exchange_n(&loop->posted, &newest, task, true, __ATOMIC_RELEASE,
                                           __ATOMIC_RELAXED));
-    if (newest != NULL) return; /* who posted the first one has seen to it */
     if (here == loop)
-        schedule_tasks(loop);
-    else
-        wake_up(loop);
+        schedule_tasks(loop); /* the word of another thread may come behind input */
+    else if (newest == NULL)
+        wake_up(loop); /* else who posted the first one has seen to it */
 }
 
 /* Appends what was posted to what was taken before, the oldest first. */
@@ -228,6 +231,7 @@ static void on_tasks(evutil_socket_t none, short what, void *context)
     take_posted(loop);
     loop->running = loop->taken;
     loop->taken = NULL;
+    loop->scheduled = false;
     loop->in_tasks = true;
     while (loop->running != NULL) {
         struct loop_task *task = loop->running;
@@ -351,6 +355,10 @@ static const struct loop_ops ops = {
     .timer_cancel = timer_cancel,
     .post = post,
     .cancel = cancel,
+    .worker_open = worker_open,
+    .worker_begin = worker_begin,
+    .worker_finish = worker_finish,
+    .worker_close = worker_close,
     .watch = watch,
     .unwatch = unwatch,
 };

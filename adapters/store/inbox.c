@@ -248,8 +248,9 @@ static void on_failed(void *context, const struct topic *topic, unsigned partiti
     struct inbox_partition *there = inbox_partition_of(context, topic, partition);
 
     if (there == NULL) return;
-    there->gap = false;
-    stop_now(context, there, err);
+    there->fails = true;
+    there->failure = *err;
+    inbox_settle(context, there);
 }
 
 /* --- turns --- */
@@ -289,6 +290,21 @@ void inbox_seek(struct inbox *inbox, struct inbox_partition *partition)
         stop_now(inbox, partition, &err);
 }
 
+void inbox_settle(struct inbox *inbox, struct inbox_partition *partition)
+{
+    if (inbox->turns->working) return;
+    if (partition->fails) {
+        partition->gap = false;
+        stop_now(inbox, partition, &partition->failure);
+    }
+    if (partition->resumes && partition->stopped) {
+        partition->stopped = false;
+        partition->forgives = partition->gap;
+        inbox_seek(inbox, partition); /* what came meanwhile was passed over */
+    }
+    partition->fails = partition->resumes = false;
+}
+
 static void end_partition(struct inbox *inbox, struct inbox_partition *partition, bool committed)
 {
     if (committed && partition->touched) {
@@ -299,6 +315,7 @@ static void end_partition(struct inbox *inbox, struct inbox_partition *partition
     if (committed && partition->stops) stop_now(inbox, partition, &partition->why);
     partition->touched = partition->forgiven = partition->stops = false;
     if (committed && partition->seeks) inbox_seek(inbox, partition);
+    inbox_settle(inbox, partition);
 }
 
 void inboxes_end(struct inbox *inbox, bool committed)

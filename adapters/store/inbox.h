@@ -43,9 +43,11 @@ struct inbox_partition {
 
     /* the loop's side */
     bool stopped;
-    bool gap;         /* because events are missing */
-    struct error why; /* why it has stopped, or stops */
-    unsigned epoch;   /* pieces of an earlier one are from before a seek: they come again */
+    bool gap;            /* because events are missing */
+    struct error why;    /* why it has stopped, or stops */
+    unsigned epoch;      /* pieces of an earlier one are from before a seek: they come again */
+    bool fails, resumes; /* the bus, or an operator, has said so while the worker had the turn */
+    struct error failure;
 };
 
 struct piece {
@@ -90,6 +92,8 @@ const struct consume *inbox_consume(const struct inbox *inbox, const struct even
 void inbox_consumed(const struct event *event, struct consumed *out);
 /* Has the bus read on from the partition's place; what it gave before comes again. */
 void inbox_seek(struct inbox *inbox, struct inbox_partition *partition);
+/* What was said of the partition comes true: now, or when the worker has done with the turn. */
+void inbox_settle(struct inbox *inbox, struct inbox_partition *partition);
 
 /* --- inbox_rows.c --- */
 

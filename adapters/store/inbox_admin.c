@@ -19,10 +19,9 @@ void turns_resume(struct turns *turns, const char *group, const struct topic *to
     struct inbox_partition *there =
         inbox != NULL ? inbox_partition_of(inbox, topic, partition) : NULL;
 
-    if (there == NULL || !there->stopped) return;
-    there->stopped = false;
-    there->forgives = there->gap;
-    inbox_seek(inbox, there); /* what came meanwhile was passed over */
+    if (there == NULL) return;
+    there->resumes = true;
+    inbox_settle(inbox, there);
 }
 
 /* --- reading again --- */

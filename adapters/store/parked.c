@@ -30,6 +30,7 @@ struct parked {
     struct key_count *table; /* hash table, at most half full */
     unsigned room, used;
     unsigned total;
+    unsigned told;  /* total, as the loop may ask for it */
     int64_t newest; /* number */
 
     struct parking *adds; /* of this turn */
@@ -194,11 +195,12 @@ void parked_end(struct parked *parked, bool committed)
 {
     (void)committed; /* after a turn that failed all is loaded again */
     parked->add_count = parked->remove_count = 0;
+    parked->told = parked->total;
 }
 
 void parked_state(const struct parked *parked, struct turns_state *out)
 {
-    out->parked = parked->total;
+    out->parked = parked->told;
 }
 
 struct parked *parked_make(struct turns *turns)

@@ -88,9 +88,19 @@ struct store_ops {
 
 struct store {
     const struct store_ops *ops;
-    /* Counters, for metrics and the bench */
+    /* Counters, for metrics and the bench: any thread may look, by store_counted(). */
     uint64_t commits, rows_written, statements;
 };
+
+/* The store's own thread alone counts. */
+static inline void store_count(uint64_t *counter, uint64_t more)
+{
+    __atomic_store_n(counter, *counter + more, __ATOMIC_RELAXED);
+}
+static inline uint64_t store_counted(const uint64_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
 
 /* The embedded one: store_sqlite.c */
 extern const struct store_ops store_sqlite_ops;

@@ -268,7 +268,7 @@ static enum outcome execute(struct store *base, const struct store_statement *st
     int code;
 
     if (failed_before(store, err)) return err->outcome;
-    base->statements++;
+    store_count(&base->statements, 1);
     if (prepare(store, statement, &prepared, err) != OUTCOME_DONE) return err->outcome;
     code = bind_all(prepared, arguments, count);
     if (code == SQLITE_OK) code = run(prepared->handle, on_row, context);
@@ -353,8 +353,8 @@ static enum outcome commit(struct store *base, struct error *err)
     } else if ((code = run_bare(store->commit)) != SQLITE_OK) {
         outcome = explain(store, code, true, "commit", err);
     } else if (changes > 0) {
-        base->commits++;
-        base->rows_written += (uint64_t)changes;
+        store_count(&base->commits, 1);
+        store_count(&base->rows_written, (uint64_t)changes);
     }
     rollback(base); /* nothing to do after a commit that worked */
     return outcome;

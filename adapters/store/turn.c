@@ -1,6 +1,8 @@
 /*
  * The queue, and the turn: begin, load all, apply each, write, commit, tell.
  *
+ * All between begin and tell is done by the turns' worker, beside the loop (turn_internal.h).
+ *
  * A turn that fails leaves nothing: pieces that persist go back to the front of the queue in their
  * order and are tried again after a back-off, the others are told. One exception: when what was
  * written contradicts the database (OUTCOME_REFUSED from write or commit), nobody knows which piece
@@ -216,40 +218,43 @@ static enum outcome write_all(struct turn *turn, struct error *err)
     return outbox_write(turns->outbox, turn, err);
 }
 
-/* Notes how long a part of a turn took; returns when it ended. */
-static uint64_t note(const struct turn *turn, enum span_name part, uint64_t since_ns)
+static enum outcome do_parts(struct turn *turn, struct error *err)
 {
-    uint64_t now_ns = loop_elapsed_ns(turn->turns->loop);
+    static enum outcome (*const parts[])(struct turn *, struct error *) = {load_all, apply_all,
+                                                                           write_all};
+    struct loop *loop = turn->turns->loop;
+    enum outcome outcome = OUTCOME_DONE;
 
-    if (trace_is_on) span_took(part, now_ns - since_ns);
-    return now_ns;
+    for (unsigned i = 0; i < sizeof parts / sizeof *parts && outcome == OUTCOME_DONE; i++) {
+        outcome = parts[i](turn, err);
+        turn->ended_ns[i] = loop_elapsed_ns(loop);
+    }
+    return outcome;
 }
 
 static enum outcome do_work(struct turn *turn, struct error *err)
 {
     struct store *store = turn->turns->store;
-    uint64_t began_ns = loop_elapsed_ns(turn->turns->loop), at_ns = began_ns;
-    enum outcome outcome = store_begin(store, err);
+    enum outcome outcome;
 
+    turn->began_ns = loop_elapsed_ns(turn->turns->loop);
+    outcome = store_begin(store, err);
     if (outcome != OUTCOME_DONE) return outcome;
-    outcome = load_all(turn, err);
-    at_ns = note(turn, SPAN_turn_load, at_ns);
-    if (outcome == OUTCOME_DONE) {
-        outcome = apply_all(turn, err);
-        at_ns = note(turn, SPAN_turn_apply, at_ns);
-    }
-    if (outcome == OUTCOME_DONE) {
-        outcome = write_all(turn, err);
-        at_ns = note(turn, SPAN_turn_write, at_ns);
-    }
-    if (outcome == OUTCOME_DONE) {
+    outcome = do_parts(turn, err);
+    if (outcome == OUTCOME_DONE)
         outcome = store_commit(store, err);
-        note(turn, SPAN_turn_commit, at_ns);
-    } else {
+    else
         store_rollback(store);
-    }
-    note(turn, SPAN_turn, began_ns);
+    turn->ended_ns[TURN_PARTS - 1] = loop_elapsed_ns(turn->turns->loop);
     return outcome;
+}
+
+/* On the worker's thread. */
+static void work(void *context)
+{
+    struct turns *turns = context;
+
+    turns->turn.outcome = do_work(&turns->turn, &turns->turn.why);
 }
 
 /* --- a turn: its start and end, on the loop --- */
@@ -264,6 +269,21 @@ static void note_waits(const struct turn *turn)
             span_took(SPAN_turn_wait, now_ns - turn->works[i]->internal_added_ns);
 }
 
+/* Says how long the parts of a turn took that came to something. */
+static void note_parts(const struct turn *turn)
+{
+    static const enum span_name names[TURN_PARTS] = {SPAN_turn_load, SPAN_turn_apply,
+                                                     SPAN_turn_write, SPAN_turn_commit};
+    uint64_t at_ns = turn->began_ns;
+
+    if (!trace_is_on) return;
+    for (unsigned i = 0; i < TURN_PARTS; i++) {
+        span_took(names[i], turn->ended_ns[i] - at_ns);
+        at_ns = turn->ended_ns[i];
+    }
+    span_took(SPAN_turn, at_ns - turn->began_ns);
+}
+
 static void start(struct turns *turns)
 {
     struct turn *turn = &turns->turn;
@@ -271,6 +291,7 @@ static void start(struct turns *turns)
 
     if (turns->alone > 0) turns->alone--;
     turns->wanted = false;
+    turn->why = (struct error){0};
     turn->now_ns = loop_now_ns(turns->loop);
     loop_random(turns->loop, turn->drawn, sizeof turn->drawn);
     for (turn->count = 0; turn->count < room && turns->first != NULL; turn->count++) {
@@ -351,45 +372,38 @@ static void tell_turn(struct turns *turns, enum outcome outcome, const struct er
     }
 }
 
-static void end(struct turns *turns, enum outcome outcome, struct error *err)
+/* The parts and the service learn what became of the turn. */
+static void end_parts(struct turns *turns, bool committed)
 {
-    bool committed = outcome == OUTCOME_DONE;
-
-    if (committed) {
-        turns->failures = 0;
-        turns->reload = false;
-        turns->turn_count++;
-        turns->piece_count += turns->turn.count;
-    }
     timers_end(turns->timers, committed);
     parked_end(turns->parked, committed);
     inboxes_end(turns->inboxes, committed);
     outbox_end(turns->outbox, committed);
     if (turns->hooks->end != NULL) turns->hooks->end(turns->service, &turns->turn, committed);
-    if (!committed) prepare_again(turns, outcome, err);
-    tell_turn(turns, outcome, err);
 }
 
-static void run_turn(struct turns *turns)
+static void end(struct turns *turns)
 {
-    struct error err = {0};
-    enum outcome outcome;
+    struct turn *turn = &turns->turn;
+    bool committed = turn->outcome == OUTCOME_DONE;
 
-    start(turns);
-    outcome = do_work(&turns->turn, &err);
-    end(turns, outcome, &err);
+    turns->working = false;
+    if (committed) {
+        note_parts(turn);
+        turns->failures = 0;
+        turns->reload = false;
+        turns->turn_count++;
+        turns->piece_count += turn->count;
+    }
+    end_parts(turns, committed);
+    if (!committed) prepare_again(turns, turn->outcome, &turn->why);
+    tell_turn(turns, turn->outcome, &turn->why);
     if (turns->broken) turns_alert(turns, &turns->why);
 }
 
-static void run(void *context)
+/* After a turn, or instead of one. */
+static void go_on(struct turns *turns)
 {
-    struct turns *turns = context;
-
-    if (turns->backing_off || (turns->waiting == 0 && !turns->wanted)) return;
-    if (turns->lazy_wait) loop_timer_cancel(turns->loop, &turns->timer);
-    turns->lazy_wait = false;
-    turns->running = true;
-    if (!turns->broken) run_turn(turns);
     if (turns->broken) {
         tell_all_waiting(turns, &turns->why);
         turns->wanted = false;
@@ -397,6 +411,32 @@ static void run(void *context)
     turns->running = false;
     schedule(turns);
     look_drained(turns);
+}
+
+static void worked(void *context)
+{
+    struct turns *turns = context;
+
+    end(turns);
+    go_on(turns);
+}
+
+static void run(void *context)
+{
+    struct turns *turns = context;
+    struct loop_job job = {.work = work, .done = worked, .context = turns};
+
+    if (turns->running || turns->backing_off || (turns->waiting == 0 && !turns->wanted)) return;
+    if (turns->lazy_wait) loop_timer_cancel(turns->loop, &turns->timer);
+    turns->lazy_wait = false;
+    turns->running = true;
+    if (turns->broken) {
+        go_on(turns);
+        return;
+    }
+    start(turns);
+    turns->working = true;
+    loop_worker_begin(turns->worker, &job);
 }
 
 static void on_timer(void *context)
@@ -440,15 +480,29 @@ void turns_drain(struct turns *turns, void (*done)(void *context), void *context
     look_drained(turns);
 }
 
+/* The turn under way comes to its end; what it committed is for the next life. */
+static void finish_turn(struct turns *turns)
+{
+    struct error err;
+
+    if (turns->worker == NULL || !loop_worker_finish(turns->worker)) return;
+    turns->working = false;
+    end_parts(turns, false);
+    error_set(&err, REASON_NOT_READY, "could not wait for the database: the service has stopped");
+    tell_turn(turns, OUTCOME_UNKNOWN, &err);
+}
+
 void turns_close(struct turns *turns)
 {
     struct error err;
 
     inboxes_leave(turns->inboxes);
     outbox_stop(turns->outbox);
+    turns->running = true; /* what is told now may add more: that waits for ever */
+    finish_turn(turns);
     timers_stop(turns->timers);
     loop_timer_cancel(turns->loop, &turns->timer);
-    turns->running = true; /* what is told now may add more: that waits for ever */
+    loop_worker_close(turns->worker);
     error_set(&err, REASON_NOT_READY, "could not begin: the service has stopped");
     while (turns->waiting > 0) tell_all_waiting(turns, &err);
     turns->closed = true;
@@ -472,11 +526,13 @@ void turns_release(struct turns *turns)
 static enum outcome load_at_start(struct turns *turns, struct error *err)
 {
     if (store_begin(turns->store, err) != OUTCOME_DONE) return err->outcome;
-    if (outbox_open(turns->outbox, err) == OUTCOME_DONE &&
-        parked_load(turns->parked, err) == OUTCOME_DONE)
-        return store_commit(turns->store, err);
-    store_rollback(turns->store);
-    return err->outcome;
+    if (outbox_open(turns->outbox, err) != OUTCOME_DONE ||
+        parked_load(turns->parked, err) != OUTCOME_DONE) {
+        store_rollback(turns->store);
+        return err->outcome;
+    }
+    parked_end(turns->parked, true);
+    return store_commit(turns->store, err);
 }
 
 enum outcome turns_open(struct loop *loop, struct store *store, struct bus *bus, const char *source,
@@ -497,7 +553,9 @@ enum outcome turns_open(struct loop *loop, struct store *store, struct bus *bus,
     turns->timers = timers_make(turns);
     turns->parked = parked_make(turns);
     turns->outbox = outbox_make(turns, source);
-    if (load_at_start(turns, err) != OUTCOME_DONE) {
+    if (loop_worker_open(loop, source[0] == '/' ? source + 1 : source, &turns->worker, err) !=
+            OUTCOME_DONE ||
+        load_at_start(turns, err) != OUTCOME_DONE) {
         turns_close(turns);
         return err->outcome;
     }
@@ -530,6 +588,7 @@ void turns_state(struct turns *turns, struct turns_state *out)
         .waiting = turns->waiting,
         .turns = turns->turn_count,
         .pieces = turns->piece_count,
+        .working = turns->working,
         .broken = turns->broken,
     };
     outbox_state(turns->outbox, out);

@@ -3,6 +3,10 @@
  * pieces of work that wait in a queue; a turn takes up to 500 of them, loads what they need, calls
  * them one after the other, writes what changed and commits once. Only then is anybody told.
  *
+ * A turn is done by a thread of its own beside the loop: load and apply of pieces, of consumers,
+ * and hooks.write run there. They use the turn, the store, and what of the service nobody else
+ * touches while a turn is under way (its rows); done, hooks.begin and hooks.end run on the loop.
+ *
  * A piece of work never waits inside its functions and tells nobody before `done`. Rows that
  * several pieces of a turn touch are loaded once and written once: the service keeps them by key
  * (its rows live from hooks.begin to hooks.end).
@@ -155,6 +159,7 @@ struct turns_state {
     uint64_t lag;                           /* records not yet applied */
     uint64_t turns, pieces;
     unsigned stopped; /* partitions */
+    bool working;     /* a turn is under way */
     bool broken;
 };
 void turns_state(struct turns *turns, struct turns_state *out);

@@ -1,9 +1,10 @@
 /*
  * What the parts of a turn (turn.c, outbox.c, inbox.c, parked.c, timers.c) know of each other.
  *
- * A turn has three stages. start and end run on the loop's thread; work, between them, uses the
- * store and what belongs to the turn, and never the loop, so that it could run on a thread of its
- * own. Each part keeps what it does in these stages together:
+ * A turn has three stages. start and end run on the loop's thread; work, between them, is done by
+ * the turns' worker, a thread beside the loop: it uses the store and what belongs to the turn, and
+ * of the loop the clocks alone. The loop meanwhile goes on with all else, and touches nothing of
+ * these. Each part keeps what it does in these stages together:
  *
  *   PART_start   on the loop: takes along what the loop's side wants written
  *   PART_load    at the start, and in work after a turn that failed: reads the part's state from
@@ -26,16 +27,22 @@ struct turn_mark {
     unsigned events, timers;
 };
 
+enum { TURN_PARTS = 4 }; /* load, apply, write, commit */
+
 struct turn {
     struct turns *turns;
     uint64_t now_ns;
     uint8_t drawn[10]; /* random; ids count up from it */
     unsigned count;
     struct work *works[TURN_MAX];
+    enum outcome outcome;                    /* of the work, */
+    struct error why;                        /* and why, unless it is DONE */
+    uint64_t began_ns, ended_ns[TURN_PARTS]; /* of loop_elapsed_ns() */
 };
 
 struct turns {
     struct loop *loop;
+    struct loop_worker *worker;
     struct store *store;
     struct bus *bus;
     const struct turn_hooks *hooks;
@@ -49,7 +56,8 @@ struct turns {
     unsigned failures;         /* in a row */
     bool wanted;               /* a turn, though no piece may wait */
     bool running, backing_off, lazy_wait, closed;
-    bool reload; /* the last turn failed: what the parts hold in memory may not be so */
+    bool working; /* the worker has the turn */
+    bool reload;  /* the last turn failed: what the parts hold in memory may not be so */
     bool broken;
     struct error why; /* it is broken */
     struct loop_task task, drained;

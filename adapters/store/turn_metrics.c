@@ -20,7 +20,9 @@ void turns_metrics(struct turns *turns, const struct store *store, const char *n
     metric_set(METRIC_turns_waiting, state.waiting, .service = service);
     metric_total(METRIC_turn_pieces_total, state.pieces, .service = service);
     metric_total(METRIC_turns_total, state.turns, .service = service);
-    metric_total(METRIC_store_commits_total, store->commits, .service = service);
-    metric_total(METRIC_store_rows_written_total, store->rows_written, .service = service);
-    metric_total(METRIC_store_statements_total, store->statements, .service = service);
+    metric_total(METRIC_store_commits_total, store_counted(&store->commits), .service = service);
+    metric_total(METRIC_store_rows_written_total, store_counted(&store->rows_written),
+                 .service = service);
+    metric_total(METRIC_store_statements_total, store_counted(&store->statements),
+                 .service = service);
 }

@@ -7,7 +7,7 @@
 
 enum { HEAD_MAX = 512, BATCH_HEAD = 16, JSON_TRANSFER_MAX = 240 };
 
-static const char default_path[] = "/api/v1/transactions/batch";
+static const char default_path[] = "/api/v1/transactions";
 
 static mp_transfer draw(struct traffic *traffic, uint64_t number, unsigned index)
 {

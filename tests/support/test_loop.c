@@ -174,6 +174,72 @@ static struct loop_task *take_task(struct test_loop *loop)
     return task;
 }
 
+/* --- workers: a job's work is a task like others, and so is its end --- */
+
+struct test_worker {
+    struct loop_worker worker;
+    struct loop *loop;
+    struct loop_job job;
+    struct loop_task work, done;
+    bool begun, over;
+};
+
+static void on_work(void *context)
+{
+    struct test_worker *worker = context;
+
+    worker->job.work(worker->job.context);
+    worker->over = true;
+    post(worker->loop, &worker->done);
+}
+
+static void on_worked(void *context)
+{
+    struct test_worker *worker = context;
+
+    worker->begun = worker->over = false;
+    worker->job.done(worker->job.context);
+}
+
+static enum outcome worker_open(struct loop *loop, const char *name, struct loop_worker **out,
+                                struct error *err)
+{
+    struct test_worker *worker = need_memory(sizeof *worker);
+
+    (void)name;
+    (void)err;
+    worker->worker.ops = loop->ops;
+    worker->loop = loop;
+    worker->work = (struct loop_task){.run = on_work, .context = worker};
+    worker->done = (struct loop_task){.run = on_worked, .context = worker};
+    *out = &worker->worker;
+    return OUTCOME_DONE;
+}
+
+static void worker_begin(struct loop_worker *base, const struct loop_job *job)
+{
+    struct test_worker *worker = (struct test_worker *)base;
+
+    if (worker->begun) abort();
+    worker->begun = true;
+    worker->job = *job;
+    post(worker->loop, &worker->work);
+}
+
+static bool worker_finish(struct loop_worker *base)
+{
+    struct test_worker *worker = (struct test_worker *)base;
+
+    if (!worker->begun) return false;
+    if (!worker->over) worker->job.work(worker->job.context);
+    worker->begun = worker->over = false;
+    cancel(worker->loop, &worker->work);
+    cancel(worker->loop, &worker->done);
+    return true;
+}
+
+static void worker_close(struct loop_worker *base) { free(base); }
+
 /* --- the rest of the interface --- */
 
 static uint64_t read_clock(struct loop *loop) { return of(loop)->wall_ns; }
@@ -202,6 +268,10 @@ static const struct loop_ops test_loop_ops = {
     .timer_cancel = timer_cancel,
     .post = post,
     .cancel = cancel,
+    .worker_open = worker_open,
+    .worker_begin = worker_begin,
+    .worker_finish = worker_finish,
+    .worker_close = worker_close,
 };
 
 struct loop *test_loop_make(const struct test_loop_options *options)

@@ -3,7 +3,8 @@
  * its random bytes come from a seed, and nothing runs but inside the calls below. The same seed and
  * the same calls give the same order of everything.
  *
- * No threads and no descriptors: `watch` and `unwatch` are NULL.
+ * No threads: a worker's job is done by a task, so that others run before it, and between it and
+ * its end. No descriptors: `watch` and `unwatch` are NULL.
  */
 #ifndef TESTS_SUPPORT_TEST_LOOP_H
 #define TESTS_SUPPORT_TEST_LOOP_H

@@ -140,7 +140,7 @@ static bool is_settled(void *context)
     struct turns_state state;
 
     turns_state(((struct world *)context)->turns, &state);
-    return state.waiting == 0 && state.outbox_rows == 0 && state.lag == 0;
+    return state.waiting == 0 && !state.working && state.outbox_rows == 0 && state.lag == 0;
 }
 
 void world_settle(struct world *world)
