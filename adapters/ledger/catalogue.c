@@ -3,6 +3,7 @@
 
 #include "wire/buffer.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@ enum { SLOTS = 256 };
 
 struct catalogue {
     mp_ledger *ledger;
+    pthread_mutex_t mutex;            /* of what follows; a book stays as it is */
     struct ledger_book *slots[SLOTS]; /* by number */
 };
 
@@ -25,6 +27,7 @@ struct catalogue *catalogue_make(mp_ledger *ledger)
     struct catalogue *catalogue = need_memory(sizeof *catalogue);
 
     catalogue->ledger = ledger;
+    pthread_mutex_init(&catalogue->mutex, NULL);
     return catalogue;
 }
 
@@ -79,7 +82,7 @@ static struct ledger_book *read_book(struct catalogue *catalogue, uint32_t numbe
     return memcpy(need_memory(sizeof book), &book, sizeof book);
 }
 
-const struct ledger_book *catalogue_find(struct catalogue *catalogue, uint32_t number)
+static const struct ledger_book *find(struct catalogue *catalogue, uint32_t number)
 {
     struct ledger_book **slot = &catalogue->slots[number % SLOTS], *book = *slot;
 
@@ -89,6 +92,16 @@ const struct ledger_book *catalogue_find(struct catalogue *catalogue, uint32_t n
     if (book == NULL) return NULL;
     book->next = *slot;
     *slot = book;
+    return book;
+}
+
+const struct ledger_book *catalogue_find(struct catalogue *catalogue, uint32_t number)
+{
+    const struct ledger_book *book;
+
+    pthread_mutex_lock(&catalogue->mutex);
+    book = find(catalogue, number);
+    pthread_mutex_unlock(&catalogue->mutex);
     return book;
 }
 
@@ -117,5 +130,6 @@ void catalogue_free(struct catalogue *catalogue)
             catalogue->slots[i] = next;
         }
     }
+    pthread_mutex_destroy(&catalogue->mutex);
     free(catalogue);
 }

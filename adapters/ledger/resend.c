@@ -173,6 +173,12 @@ static bool is_bind(const struct chain *chain)
            (chain->events.transfers[0].flags & MP_TRANSFER_BIND_ID) != 0;
 }
 
+/* The loop alone counts, any thread may ask. */
+static void set_count(struct resend *table, unsigned count)
+{
+    __atomic_store_n(&table->count, count, __ATOMIC_RELAXED);
+}
+
 bool resend_add(struct resend *table, const void *bytes, size_t length, struct uuid reply)
 {
     struct command *command, **link;
@@ -191,7 +197,7 @@ bool resend_add(struct resend *table, const void *bytes, size_t length, struct u
     memcpy(command->bytes, bytes, length);
     command->same_hash = *link;
     *link = command;
-    table->count++;
+    set_count(table, table->count + 1);
     queue_add(table, command);
     timer_set(table);
     send(table, command);
@@ -211,11 +217,14 @@ bool resend_answered(struct resend *table, const struct ledger_answer *answer)
     *link = command->same_hash;
     queue_remove(table, command);
     free(command);
-    table->count--;
+    set_count(table, table->count - 1);
     return true;
 }
 
-unsigned resend_count(const struct resend *table) { return table->count; }
+unsigned resend_count(const struct resend *table)
+{
+    return __atomic_load_n(&table->count, __ATOMIC_RELAXED);
+}
 
 unsigned resend_older(const struct resend *table, uint64_t than_ns)
 {

@@ -492,14 +492,19 @@ static void finish_turn(struct turns *turns)
     tell_turn(turns, OUTCOME_UNKNOWN, &err);
 }
 
+void turns_halt(struct turns *turns)
+{
+    inboxes_leave(turns->inboxes);
+    turns->running = true; /* what is told now may add more: that waits for ever */
+    finish_turn(turns);
+    outbox_stop(turns->outbox);
+}
+
 void turns_close(struct turns *turns)
 {
     struct error err;
 
-    inboxes_leave(turns->inboxes);
-    outbox_stop(turns->outbox);
-    turns->running = true; /* what is told now may add more: that waits for ever */
-    finish_turn(turns);
+    turns_halt(turns);
     timers_stop(turns->timers);
     loop_timer_cancel(turns->loop, &turns->timer);
     loop_worker_close(turns->worker);

@@ -83,8 +83,11 @@ void turns_add(struct turns *turns, struct work *work);
 unsigned turns_waiting(const struct turns *turns);
 /* Reads no more events; calls done once the queue and the outbox are empty. */
 void turns_drain(struct turns *turns, void (*done)(void *context), void *context);
-/* Pieces that wait are told AGAIN. What the bus still has to confirm is sent again by the next
- * life. The bus and the loop may outlive it, the store too. */
+/* The turn under way comes to its end, and none begins any more: before that is freed which pieces
+ * use and which isn't theirs. */
+void turns_halt(struct turns *turns);
+/* Halts. Pieces that wait are told AGAIN. What the bus still has to confirm is sent again by the
+ * next life. The bus and the loop may outlive it, the store too. */
 void turns_close(struct turns *turns);
 /* False, and why, when the turns have stopped (BROKEN) or a partition has: somebody must look. */
 bool turns_ready(const struct turns *turns, struct error *err);

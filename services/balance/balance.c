@@ -48,6 +48,7 @@ static void stop(void *context)
     struct balances *service = context;
 
     service->stopping = true;
+    if (service->turns != NULL) turns_halt(service->turns);
     balance_asks_end(service);
     if (service->turns != NULL) turns_close(service->turns);
     waiting_end(service->waiting);

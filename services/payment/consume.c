@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FREEZE_MAX = 4096 };
+enum { FREEZE_MAX = 256 }; /* payments of a side that are given up in one turn */
 
 /* --- answers of the ledger --- */
 
@@ -89,15 +89,99 @@ static void timer_done(struct work *work, enum outcome outcome, const struct err
     free(work);
 }
 
-void on_timer(void *context, unsigned kind, struct uuid key)
+static void ring_payment(struct payments *service, struct uuid id)
 {
     struct timer_work *w = need_memory(sizeof *w);
 
-    (void)kind;
     w->work = (struct work){.load = timer_load, .apply = timer_apply, .done = timer_done};
-    w->service = context;
-    w->id = key;
-    turns_add(w->service->turns, &w->work);
+    w->service = service;
+    w->id = id;
+    turns_add(service->turns, &w->work);
+}
+
+/* --- open payments of an account that was frozen or closed: given up, some in each turn --- */
+
+struct freeze_work {
+    struct work work;
+    struct payments *service;
+    struct account_copy account;
+    bool found, more;
+    unsigned count;
+    struct uuid ids[2 * FREEZE_MAX];
+};
+
+static bool stops(const struct account_copy *account, unsigned side)
+{
+    return account->status == ACCOUNT_STATUS_CLOSED || account->frozen == ACCOUNT_SIDE_ALL ||
+           account->frozen == side;
+}
+
+static enum outcome freeze_load_side(struct freeze_work *w, struct turn *turn, bool as_payer,
+                                     struct error *err)
+{
+    struct uuid *ids = w->ids + w->count;
+    unsigned count = 0;
+    enum outcome outcome =
+        sql_open_payments(turn_store(turn), w->account.id, as_payer, ids, FREEZE_MAX, &count, err);
+
+    for (unsigned i = 0; i < count && outcome == OUTCOME_DONE; i++) {
+        struct row *row;
+
+        outcome = rows_load(w->service, turn, ids[i], &row, err);
+    }
+    w->count += count;
+    w->more |= count == FREEZE_MAX;
+    return outcome;
+}
+
+static enum outcome freeze_load(struct work *work, struct turn *turn, struct error *err)
+{
+    struct freeze_work *w = (struct freeze_work *)work;
+    enum outcome outcome =
+        sql_load_account(turn_store(turn), w->account.id, &w->account, &w->found, err);
+
+    w->count = 0;
+    w->more = false;
+    if (outcome == OUTCOME_DONE && w->found && stops(&w->account, ACCOUNT_SIDE_DEBITS))
+        outcome = freeze_load_side(w, turn, true, err);
+    if (outcome == OUTCOME_DONE && w->found && stops(&w->account, ACCOUNT_SIDE_CREDITS))
+        outcome = freeze_load_side(w, turn, false, err);
+    return outcome;
+}
+
+static enum outcome freeze_apply(struct work *work, struct turn *turn, struct error *err)
+{
+    struct freeze_work *w = (struct freeze_work *)work;
+    struct payment_input input = {.kind = INPUT_FREEZE, .reason = REASON_ACCOUNT_FROZEN};
+    struct uuid id = w->account.id.uuid;
+
+    if (w->account.status == ACCOUNT_STATUS_CLOSED) input.reason = REASON_ACCOUNT_CLOSED;
+    for (unsigned i = 0; i < w->count; i++) {
+        struct row *row = rows_find(&w->service->rows, w->ids[i]);
+
+        if (row->payment != NULL && rows_step(w->service, turn, row, &input, err) != OUTCOME_DONE)
+            return err->outcome;
+    }
+    if (!w->more) return turn_timer_clear(turn, TIMER_FREEZE, id, err);
+    return turn_timer_set(turn, TIMER_FREEZE, id, turn_now_ns(turn) + 1, err);
+}
+
+static void ring_freeze(struct payments *service, struct uuid account)
+{
+    struct freeze_work *w = need_memory(sizeof *w);
+
+    w->work = (struct work){.load = freeze_load, .apply = freeze_apply, .done = timer_done};
+    w->service = service;
+    w->account.id.uuid = account;
+    turns_add(service->turns, &w->work);
+}
+
+void on_timer(void *context, unsigned kind, struct uuid key)
+{
+    if (kind == TIMER_FREEZE)
+        ring_freeze(context, key);
+    else
+        ring_payment(context, key);
 }
 
 /* --- verdicts --- */
@@ -144,40 +228,10 @@ static enum outcome store_copy(struct turn *turn, const struct consumed *event,
     return sql_store_account(turn_store(turn), &copy, err);
 }
 
-/* Gives up the account's open payments on one side. */
-static enum outcome give_up_side(struct payments *service, struct turn *turn,
-                                 struct account_id account, bool as_payer, enum reason reason,
-                                 struct error *err)
+/* Its open payments are given up right after, of what is stored by then: those of this turn too. */
+static enum outcome freeze_soon(struct turn *turn, struct account_id account, struct error *err)
 {
-    struct payment_input input = {.kind = INPUT_FREEZE, .reason = reason};
-    struct uuid *ids = need_memory(FREEZE_MAX * sizeof *ids);
-    unsigned count = 0;
-    enum outcome outcome =
-        sql_open_payments(turn_store(turn), account, as_payer, ids, FREEZE_MAX, &count, err);
-
-    for (unsigned i = 0; i < count && outcome == OUTCOME_DONE; i++) {
-        struct row *row;
-
-        outcome = rows_load(service, turn, ids[i], &row, err);
-        if (outcome == OUTCOME_DONE) outcome = store_sync(turn_store(turn), err);
-        if (outcome == OUTCOME_DONE && row->payment != NULL)
-            outcome = rows_step(service, turn, row, &input, err);
-    }
-    free(ids);
-    return outcome;
-}
-
-static enum outcome give_up_frozen(struct payments *service, struct turn *turn,
-                                   struct account_id account, unsigned frozen, enum reason reason,
-                                   struct error *err)
-{
-    enum outcome outcome = OUTCOME_DONE;
-
-    if (frozen == ACCOUNT_SIDE_DEBITS || frozen == ACCOUNT_SIDE_ALL)
-        outcome = give_up_side(service, turn, account, true, reason, err);
-    if (outcome == OUTCOME_DONE && (frozen == ACCOUNT_SIDE_CREDITS || frozen == ACCOUNT_SIDE_ALL))
-        outcome = give_up_side(service, turn, account, false, reason, err);
-    return outcome;
+    return turn_timer_set(turn, TIMER_FREEZE, account.uuid, turn_now_ns(turn), err);
 }
 
 /* Copies the limits of an event's list. */
@@ -217,8 +271,8 @@ static enum outcome frozen_apply(void *context, struct turn *turn, const struct 
     enum outcome outcome = store_copy(turn, event, data->account, data->currency, data->ledger,
                                       data->status, data->frozen, err);
 
-    if (outcome != OUTCOME_DONE) return outcome;
-    return give_up_frozen(context, turn, data->account, data->frozen, REASON_ACCOUNT_FROZEN, err);
+    (void)context;
+    return outcome == OUTCOME_DONE ? freeze_soon(turn, data->account, err) : outcome;
 }
 
 static enum outcome unfrozen_apply(void *context, struct turn *turn, const struct consumed *event,
@@ -238,9 +292,8 @@ static enum outcome closed_apply(void *context, struct turn *turn, const struct 
     enum outcome outcome = store_copy(turn, event, data->account, data->currency, data->ledger,
                                       data->status, data->frozen, err);
 
-    if (outcome != OUTCOME_DONE) return outcome;
-    return give_up_frozen(context, turn, data->account, ACCOUNT_SIDE_ALL, REASON_ACCOUNT_CLOSED,
-                          err);
+    (void)context;
+    return outcome == OUTCOME_DONE ? freeze_soon(turn, data->account, err) : outcome;
 }
 
 static enum outcome limits_apply(void *context, struct turn *turn, const struct consumed *event,

@@ -18,7 +18,8 @@
 #include "runtime/service.h"
 #include "store/turn.h"
 
-enum { TIMER_PAYMENT = 1 };
+/* Kinds of timers: a payment has something due; an account was frozen or closed. */
+enum { TIMER_PAYMENT = 1, TIMER_FREEZE };
 
 /* An account as this service knows it. */
 struct account_copy {
@@ -116,7 +117,7 @@ enum outcome sql_unanswered(struct store *store,
                             void (*each)(void *context, struct uuid payment, const void *chain,
                                          size_t length),
                             void *context, struct error *err) MUST_USE;
-/* Ids of the open payments whose payer (or payee) an account is; at most `max`. */
+/* Ids of open payments that nobody gives up yet and whose payer (or payee) an account is. */
 enum outcome sql_open_payments(struct store *store, struct account_id account, bool as_payer,
                                struct uuid *out, unsigned max, unsigned *count,
                                struct error *err) MUST_USE;

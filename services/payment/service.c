@@ -63,6 +63,7 @@ static void stop(void *context)
 {
     struct payments *service = context;
 
+    if (service->turns != NULL) turns_halt(service->turns);
     reconcile_free(service->reconcile);
     rails_free(service->rails);
     waiting_end(service->waiting);

@@ -436,11 +436,11 @@ enum outcome sql_store_account(struct store *store, const struct account_copy *a
 
 static const struct store_statement open_by_payer = {
     "list a payer's open payments",
-    "SELECT id FROM payments WHERE payer = $1 AND status < 6 LIMIT $2",
+    "SELECT id FROM payments WHERE payer = $1 AND status < 6 AND giving_up IS NULL LIMIT $2",
 };
 static const struct store_statement open_by_payee = {
     "list a payee's open payments",
-    "SELECT id FROM payments WHERE payee = $1 AND status < 6 LIMIT $2",
+    "SELECT id FROM payments WHERE payee = $1 AND status < 6 AND giving_up IS NULL LIMIT $2",
 };
 
 struct listed {

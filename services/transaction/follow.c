@@ -63,7 +63,7 @@ struct follow {
     bool failed; /* bus or log: all begins anew once the bus has nothing */
 
     struct mark confirmed, stored, storing;
-    struct announced_tails tails; /* as confirmed */
+    struct announced_tails tails, storing_tails; /* as confirmed, as storing */
     bool draining, closed;
     struct error why; /* the log can't be read; reason NONE = it can */
 };
@@ -82,9 +82,8 @@ static enum outcome store_position(struct work *work, struct turn *turn, struct 
 {
     struct follow *follow = (struct follow *)work;
 
-    follow->storing = follow->confirmed;
     return announced_store(turn_store(turn), &follow->announcer, follow->storing.block,
-                           follow->storing.position, &follow->tails, err);
+                           follow->storing.position, &follow->storing_tails, err);
 }
 
 static void position_stored(struct work *work, enum outcome outcome, const struct error *err)
@@ -111,6 +110,8 @@ static void store_now(void *context)
     follow->work =
         (struct work){.apply = store_position, .done = position_stored, .lazy = !follow->draining};
     follow->work_waits = true;
+    follow->storing = follow->confirmed;
+    follow->storing_tails = follow->tails;
     turns_add(follow->service->turns, &follow->work);
 }
 

@@ -20,6 +20,7 @@ static void stop(void *context)
 {
     struct transactions *service = context;
 
+    if (service->turns != NULL) turns_halt(service->turns);
     bulk_stop(service);
     scan_stop(service);
     follow_stop(service->follow);

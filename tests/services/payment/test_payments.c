@@ -426,6 +426,29 @@ Test(payments, a_freeze_at_any_step_leaves_a_payment_whole_or_undone)
     }
 }
 
+Test(payments, a_freeze_gives_up_all_open_payments_however_many, .init = set_up, .fini = tear_down)
+{
+    struct uuid alice;
+    mp_balance balance;
+    char key[16];
+
+    deposit(ALICE, "100.00");
+    for (unsigned i = 0; i < 600; i++) {
+        snprintf(key, sizeof key, "h%u", i);
+        expect(post("/api/v1/payments", key, PAY(ALICE, BOB, "0.10", ",\"capture\":\"manual\"")),
+               201, "status", "requires_capture");
+    }
+    expect_balance(ALICE, 4000);
+    freeze(BOB, ACCOUNT_SIDE_CREDITS);
+    run_steps(300);
+    expect_balance(ALICE, 10000);
+    cr_assert(uuid_read(ALICE, &alice));
+    cr_assert_eq(
+        mp_read_balance(process_ledger(platform_process(platform)), id_of_uuid(alice), &balance),
+        MP_OK);
+    cr_assert(balance.debits_pending == 0 && balance.debits_posted == 0);
+}
+
 Test(payments, a_crash_after_any_step_neither_loses_nor_doubles_a_payment)
 {
     for (unsigned steps = 0; steps < 60; steps++) {
