@@ -54,10 +54,15 @@ struct row {
     unsigned send_count;
 };
 
+enum { KEPT_MAX = 4096 }; /* a power of two */
+
 struct rows {
     struct row *first, **end;
     struct row **slots; /* open addressing by id */
     unsigned room, count;
+    /* Open payments as a turn has committed them, for the next turn that has them; each has one
+     * place, which the next one with that place takes over. */
+    struct payment *kept[KEPT_MAX];
 };
 
 struct payments {
@@ -78,7 +83,7 @@ struct payments {
 
 /* --- rows.c: the payments of a turn --- */
 struct row *rows_find(struct rows *rows, struct uuid id);
-/* Asks the database for a payment and its operations, once a turn. */
+/* Takes a payment of the turns before, or asks the database for it and its operations. */
 enum outcome rows_load(struct payments *service, struct turn *turn, struct uuid id,
                        struct row **out, struct error *err) MUST_USE;
 /* Passes an input to a payment of the turn: events and timers go out with the turn. */
@@ -87,6 +92,7 @@ enum outcome rows_step(struct payments *service, struct turn *turn, struct row *
 enum outcome rows_write(void *service, struct turn *turn, struct error *err);
 void rows_begin(void *service, struct turn *turn);
 void rows_end(void *service, struct turn *turn, bool committed);
+void rows_free(struct rows *rows);
 
 /* --- measure.c: metrics --- */
 void measure_row(const struct row *row);

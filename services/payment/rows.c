@@ -1,4 +1,10 @@
-/* The payments of a turn: loaded once, changed by payment_step() alone, written once. */
+/*
+ * The payments of a turn: loaded once, changed by payment_step() alone, written once.
+ *
+ * An open payment is in turn after turn: it is kept in memory as it was committed. The guard on its
+ * version finds out if somebody else has changed it; that turn fails, and the next one asks the
+ * database.
+ */
 #include "payments.h"
 
 #include "wire/buffer.h"
@@ -62,12 +68,51 @@ void rows_begin(void *context, struct turn *turn)
     if (service->rows.room == 0) grow(&service->rows);
 }
 
+/* --- kept from turn to turn --- */
+
+static struct payment **kept_place(struct rows *rows, struct uuid id)
+{
+    uint64_t hash;
+
+    memcpy(&hash, id.bytes + 8, sizeof hash);
+    return &rows->kept[hash & (KEPT_MAX - 1)];
+}
+
+static struct payment *take_kept(struct rows *rows, struct uuid id)
+{
+    struct payment **place = kept_place(rows, id), *p = *place;
+
+    if (p == NULL || !uuid_equal(p->id, id)) return NULL;
+    *place = NULL;
+    return p;
+}
+
+/* As if it had been read from the database just now. */
+static void keep(struct rows *rows, struct payment *p)
+{
+    struct payment **place = kept_place(rows, p->id);
+
+    p->changed = p->fresh = false;
+    p->version_stored = p->version;
+    for (unsigned i = 0; i < p->operation_count; i++) p->operations[i].row = ROW_SAME;
+    payment_free(*place);
+    *place = p;
+}
+
+void rows_free(struct rows *rows)
+{
+    for (unsigned i = 0; i < KEPT_MAX; i++) payment_free(rows->kept[i]);
+    free(rows->slots);
+}
+
 enum outcome rows_load(struct payments *service, struct turn *turn, struct uuid id,
                        struct row **out, struct error *err)
 {
     *out = rows_find(&service->rows, id);
     if (*out != NULL) return OUTCOME_DONE;
     *out = add(&service->rows, id);
+    (*out)->payment = take_kept(&service->rows, id);
+    if ((*out)->payment != NULL) return OUTCOME_DONE;
     return sql_load_payment(turn_store(turn), id, *out, err);
 }
 
@@ -163,13 +208,16 @@ static void send_row(struct payments *service, const struct row *row)
     }
 }
 
-static void forget(struct rows *rows)
+static void forget(struct rows *rows, bool committed)
 {
     while (rows->first != NULL) {
         struct row *row = rows->first;
 
         rows->first = row->next;
-        payment_free(row->payment);
+        if (committed && row->payment != NULL && payment_is_open(row->payment))
+            keep(rows, row->payment);
+        else
+            payment_free(row->payment);
         free(row);
     }
     rows->end = &rows->first;
@@ -192,5 +240,5 @@ void rows_end(void *context, struct turn *turn, bool committed)
         if (row->payment->rail == RAIL_WANTED) rails_wake(service->rails);
         payment_tell(service, row->payment);
     }
-    forget(&service->rows);
+    forget(&service->rows, committed);
 }

@@ -70,7 +70,7 @@ static void stop(void *context)
     if (service->turns != NULL) turns_close(service->turns);
     resend_free(service->resend);
     waiting_free(service->waiting);
-    free(service->rows.slots);
+    rows_free(&service->rows);
     free(service);
 }
 
