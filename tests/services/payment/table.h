@@ -11,7 +11,7 @@
 #include "sim_env.h"
 #include "support/test_loop.h"
 
-enum { PAYMENTS_MAX = 6, WALLETS = 5, MESSAGES_MAX = 512, HISTORY_MAX = 64 };
+enum { PAYMENTS_MAX = 6, WALLETS = 5, MESSAGES_MAX = 512, HISTORY_MAX = 64, ROWS_MAX = 80 };
 
 /* What was told to the world about a payment, in order */
 struct told {
@@ -53,7 +53,8 @@ struct world {
     bool frozen[WALLETS];
     bool healing; /* no more faults */
     unsigned alerts;
-    unsigned crashes, statuses_seen; /* bits by status */
+    unsigned crashes;
+    uint64_t rows_taken[ROWS_MAX]; /* of the table, see table_rows.c */
     char problem[256];
 };
 
@@ -64,6 +65,14 @@ struct sim *table_image(void);
 
 /* table_check.c: recomputes everything from the ledger's log alone. */
 bool table_check(struct world *world);
+
+/* table_rows.c: which rows of the table were taken. Notes a step that was committed; false: it
+ * moved the payment by none of them. */
+bool table_note(struct world *world, const struct payment *before,
+                const struct payment_input *input, const struct payment *after);
+/* Whether each row was taken, or is one that can't be; else `problem` names it. */
+bool table_rows_taken(const uint64_t *taken, char *problem, size_t size);
+void table_print_rows(const uint64_t *taken);
 
 extern const struct books table_books;
 struct account_id table_wallet(unsigned number);
