@@ -56,6 +56,7 @@ struct world {
     unsigned crashes;
     uint64_t rows_taken[ROWS_MAX]; /* of the table, see table_rows.c */
     char problem[256];
+    char stray[128]; /* the first status that changed by no row */
 };
 
 /* Runs a seed; 0 = all that must hold does, else world->problem says what doesn't. */
@@ -66,9 +67,9 @@ struct sim *table_image(void);
 /* table_check.c: recomputes everything from the ledger's log alone. */
 bool table_check(struct world *world);
 
-/* table_rows.c: which rows of the table were taken. Notes a step that was committed; false: it
- * moved the payment by none of them. */
-bool table_note(struct world *world, const struct payment *before,
+/* table_rows.c: which rows of the table were taken. Notes a step that was committed; world->stray
+ * says if it moved the payment by none of them. */
+void table_note(struct world *world, const struct payment *before,
                 const struct payment_input *input, const struct payment *after);
 /* Whether each row was taken, or is one that can't be; else `problem` names it. */
 bool table_rows_taken(const uint64_t *taken, char *problem, size_t size);

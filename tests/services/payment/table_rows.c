@@ -222,7 +222,7 @@ static const struct operation *answered(const struct payment *before, const stru
     return NULL;
 }
 
-bool table_note(struct world *world, const struct payment *before,
+void table_note(struct world *world, const struct payment *before,
                 const struct payment_input *input, const struct payment *after)
 {
     const struct taken taken = {before, after, input,
@@ -239,9 +239,10 @@ bool table_note(struct world *world, const struct payment *before,
     row++;
     ROWS(R)
 #undef R
-    return found || stays(t) ||
-           table_fail(world, "a payment became %s from %s by no row of the table",
-                      payment_statuses[after->status - 1], payment_statuses[before->status - 1]);
+    if (found || stays(t) || world->stray[0] != '\0') return;
+    snprintf(world->stray, sizeof world->stray,
+             "a payment became %s from %s by no row of the table",
+             payment_statuses[after->status - 1], payment_statuses[before->status - 1]);
 }
 
 bool table_rows_taken(const uint64_t *taken, char *problem, size_t size)

@@ -649,7 +649,8 @@ int table_run(struct world *world, const struct sim *image, uint64_t seed)
     world->loop = test_loop_make(&options);
     open_ledger(world);
     live(world);
-    if (heal(world)) table_check(world);
+    if (heal(world) && table_check(world) && world->stray[0] != '\0')
+        table_fail(world, "%s", world->stray);
     end(world);
     return world->problem[0] != '\0';
 }
