@@ -66,6 +66,8 @@ struct sim *table_image(void);
 
 /* table_check.c: recomputes everything from the ledger's log alone. */
 bool table_check(struct world *world);
+/* A payment has just ended: nothing may be reserved for it then, and not only once that expires. */
+void table_check_end(struct world *world, unsigned number);
 
 /* table_rows.c: which rows of the table were taken. Notes a step that was committed; world->stray
  * says if it moved the payment by none of them. */

@@ -286,6 +286,8 @@ static bool step(struct world *world, unsigned number, const struct payment_inpu
         return false;
     }
     table_note(world, slot->kept, input, slot->live);
+    if (!status_is_final(slot->kept->status) && status_is_final(slot->live->status))
+        table_check_end(world, number);
     payment_free(slot->kept);
     slot->kept = copy_of(slot->live);
     if (expiry_position > world->expiry_position) world->expiry_position = expiry_position;
