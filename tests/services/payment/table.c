@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ROWS_FROM = 5000 }; /* runs that must have taken each row of the table */
+enum { ROWS_FROM = 10000 }; /* runs that must have taken each row of the table */
 
 int main(int argc, char **argv)
 {
