@@ -11,7 +11,7 @@
 #include "sim_env.h"
 #include "support/test_loop.h"
 
-enum { PAYMENTS_MAX = 6, WALLETS = 5, MESSAGES_MAX = 512, HISTORY_MAX = 64 };
+enum { PAYMENTS_MAX = 6, WALLETS = 5, MESSAGES_MAX = 512, HISTORY_MAX = 64, ROWS_MAX = 80 };
 
 /* What was told to the world about a payment, in order */
 struct told {
@@ -53,8 +53,10 @@ struct world {
     bool frozen[WALLETS];
     bool healing; /* no more faults */
     unsigned alerts;
-    unsigned crashes, statuses_seen; /* bits by status */
+    unsigned crashes;
+    uint64_t rows_taken[ROWS_MAX]; /* of the table, see table_rows.c */
     char problem[256];
+    char stray[128]; /* the first status that changed by no row */
 };
 
 /* Runs a seed; 0 = all that must hold does, else world->problem says what doesn't. */
@@ -64,6 +66,16 @@ struct sim *table_image(void);
 
 /* table_check.c: recomputes everything from the ledger's log alone. */
 bool table_check(struct world *world);
+/* A payment has just ended: nothing may be reserved for it then, and not only once that expires. */
+void table_check_end(struct world *world, unsigned number);
+
+/* table_rows.c: which rows of the table were taken. Notes a step that was committed; world->stray
+ * says if it moved the payment by none of them. */
+void table_note(struct world *world, const struct payment *before,
+                const struct payment_input *input, const struct payment *after);
+/* Whether each row was taken, or is one that can't be; else `problem` names it. */
+bool table_rows_taken(const uint64_t *taken, char *problem, size_t size);
+void table_print_rows(const uint64_t *taken);
 
 extern const struct books table_books;
 struct account_id table_wallet(unsigned number);

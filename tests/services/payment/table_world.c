@@ -285,6 +285,9 @@ static bool step(struct world *world, unsigned number, const struct payment_inpu
         crash(world);
         return false;
     }
+    table_note(world, slot->kept, input, slot->live);
+    if (!status_is_final(slot->kept->status) && status_is_final(slot->live->status))
+        table_check_end(world, number);
     payment_free(slot->kept);
     slot->kept = copy_of(slot->live);
     if (expiry_position > world->expiry_position) world->expiry_position = expiry_position;
@@ -292,7 +295,6 @@ static bool step(struct world *world, unsigned number, const struct payment_inpu
     world->alerts += effects.alert;
     if (giving_up && captures(slot->live) != captures_before)
         table_fail(world, "payment %u: a capture was sent while it was given up", number);
-    world->statuses_seen |= 1U << slot->live->status;
     if (fault(world, 2)) {
         crash(world);
         return false;
@@ -411,7 +413,8 @@ static void fill_legs(struct world *world, struct payment *p, unsigned payee)
     if (!chance(world, 40)) return;
     p->fee_leg = true;
     p->fee_fixed = (int64_t)below(world, 50);
-    p->fee_ppm = (int64_t)below(world, 30000);
+    /* a fixed fee alone is taken whole by the first capture, while the hold goes on */
+    p->fee_ppm = chance(world, 50) ? 0 : (int64_t)below(world, 30000);
     p->legs[p->leg_count].held = fee_of(p, p->amount);
     p->legs[p->leg_count++].credit.uuid = uuid_of_id(
         system_account(&table_books, currency_name, ACCOUNT_CODE_FEES, (struct uuid){{0}}));
@@ -440,7 +443,9 @@ static void start_payment(struct world *world)
         .created_ns = loop_now_ns(world->loop),
         .effective_ns = loop_now_ns(world->loop),
     };
-    p->timeout = p->capture == CAPTURE_AUTOMATIC ? 120 : 30 + (uint32_t)below(world, 1000);
+    p->timeout = p->capture == CAPTURE_AUTOMATIC
+                     ? 120
+                     : 30 + (uint32_t)below(world, chance(world, 40) ? 60 : 1000);
     fill_legs(world, p, payee);
     *slot = (struct slot){.live = p, .kept = copy_of(p)};
     slot->limit_amount = p->amount;
@@ -487,6 +492,30 @@ static void freeze(struct world *world)
     }
 }
 
+/* A wallet spends all that it has elsewhere, or is paid: refunds from it must wait, or can go on.
+ */
+static void spend(struct world *world)
+{
+    mp_id wallet = id_of_uuid(table_wallet((unsigned)below(world, WALLETS)).uuid);
+    mp_id bank = system_account(&table_books, currency_name, ACCOUNT_CODE_BANK, (struct uuid){{0}});
+    bool spends = chance(world, 60);
+    mp_transfer transfer = {
+        .id = 6000000 + below(world, UINT64_C(1) << 60),
+        .debit_account_id = spends ? wallet : bank,
+        .credit_account_id = spends ? bank : wallet,
+        .amount = spends ? MP_AMOUNT_MAX : 50000,
+        .ledger = ledger_number(&table_books, currency_name, 0),
+        .code = spends ? TRANSFER_CODE_WITHDRAWAL : TRANSFER_CODE_DEPOSIT,
+        .flags = spends ? MP_TRANSFER_BALANCING_DEBIT : 0,
+    };
+    mp_request request = {.operation = MP_CREATE_TRANSFERS, .count = 1, .events = &transfer};
+    mp_result result;
+
+    request.results = &result;
+    must(mp_execute(world->ledger, &request) == MP_OK, "spend");
+    drive(world);
+}
+
 static void ask(struct world *world)
 {
     static const enum input_kind kinds[] = {
@@ -508,6 +537,23 @@ static void ask(struct world *world)
     step(world, number, &input, 0);
 }
 
+/* One person captures a part; another one may cancel before the answer is there. */
+static void race(struct world *world)
+{
+    struct payment_input capture = {.kind = INPUT_CAPTURE}, cancel = {.kind = INPUT_CANCEL};
+
+    for (unsigned i = 0; i < world->slot_count; i++) {
+        const struct payment *p = world->slots[i].live;
+
+        if (p->status != STATUS_REQUIRES_CAPTURE && p->status != STATUS_PARTIALLY_CAPTURED)
+            continue;
+        capture.operation = drawn_id(world);
+        capture.amount = 1 + (int64_t)below(world, (uint64_t)(p->amount - p->captured));
+        if (step(world, i, &capture, 0) && chance(world, 60)) step(world, i, &cancel, 0);
+        return;
+    }
+}
+
 /* --- a run --- */
 
 static void live(struct world *world)
@@ -523,9 +569,13 @@ static void live(struct world *world)
             ask(world);
         else if (draw < 43)
             freeze(world);
-        else if (draw < 46)
+        else if (draw < 45)
+            race(world);
+        else if (draw < 47)
+            spend(world);
+        else if (draw < 50)
             crash(world);
-        else if (draw < 52)
+        else if (draw < 55)
             resend_all(world);
         else if (draw < 60)
             pass(world, below(world, 40) * S);
@@ -539,6 +589,9 @@ static void live(struct world *world)
 
 static bool is_quiet(const struct world *world)
 {
+    for (unsigned i = 0; i < world->message_count; i++)
+        if (world->messages[i]->kind == FROM_LEDGER && world->messages[i]->answer.expiry)
+            return false; /* a hold has ended, and its payment hasn't heard */
     for (unsigned i = 0; i < world->slot_count; i++) {
         const struct payment *p = world->slots[i].live;
 
@@ -598,7 +651,8 @@ int table_run(struct world *world, const struct sim *image, uint64_t seed)
     world->loop = test_loop_make(&options);
     open_ledger(world);
     live(world);
-    if (heal(world)) table_check(world);
+    if (heal(world) && table_check(world) && world->stray[0] != '\0')
+        table_fail(world, "%s", world->stray);
     end(world);
     return world->problem[0] != '\0';
 }
