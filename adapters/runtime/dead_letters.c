@@ -5,7 +5,9 @@
 #include "http/pages.h"
 #include "store/parked.h"
 #include "wire/buffer.h"
+#include "wire/json.h"
 
+#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,12 +32,13 @@ static void show_event(const struct envelope *envelope, struct dead_letter *out)
                     RECORD_BIT(dead_letter, time);
 }
 
-/* False if it is of another tenant or mode. */
+/* False if it is of another tenant or mode: the envelope says so, though the data make no sense. */
 static bool show(const struct caller *caller, const struct parked_event *parked,
                  struct dead_letter *out)
 {
-    struct event *event = NULL;
+    struct envelope envelope;
     struct error err = {0};
+    cJSON *json = json_parse(parked->value, parked->length, &err);
     bool shown = true;
 
     *out = (struct dead_letter){
@@ -50,13 +53,11 @@ static bool show(const struct caller *caller, const struct parked_event *parked,
     snprintf(out->reason, sizeof out->reason, "%s", parked->reason);
     snprintf(out->message, sizeof out->message, "%s", parked->message);
     if (!uuid_is_zero(parked->key)) out->present |= RECORD_BIT(dead_letter, key);
-    if (event_parse(parked->value, parked->length, &event, &err) == OUTCOME_DONE) {
-        const struct envelope *envelope = &event->envelope;
-
-        shown = envelope->live == caller->live && strcmp(envelope->tenant, caller->tenant) == 0;
-        show_event(envelope, out);
-        event_release(event);
+    if (json != NULL && envelope_read(json, &envelope, &err) == OUTCOME_DONE) {
+        shown = envelope.live == caller->live && strcmp(envelope.tenant, caller->tenant) == 0;
+        show_event(&envelope, out);
     }
+    cJSON_Delete(json);
     return shown;
 }
 
