@@ -8,6 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of a service or a topic. */
+static bool is_word(const char *text)
+{
+    return text[0] != '\0' && strlen(text) < 64 &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789.-_") == strlen(text);
+}
+
 /* --- the list --- */
 
 static const struct column list_columns[] = {
@@ -40,11 +47,14 @@ static enum exit_status list_of(struct platform *platform, const char *service, 
 
     snprintf(path, sizeof path, "/api/v1/dead-letters?limit=%" PRIu64, limit);
     status = platform_ask(platform, &request, &reply);
-    if (status == EXIT_DONE && command->json)
-        text_format(&command->out, "{\"service\":\"%s\",%s\n", service, reply.body + 1);
-    else if (status == EXIT_DONE)
+    if (status == EXIT_DONE && command->json && reply.body[0] == '{') {
+        text_format(&command->out, "{\"service\":\"%s\",", service);
+        text_string(&command->out, reply.body + 1);
+        text_char(&command->out, '\n');
+    } else if (status == EXIT_DONE) {
         cJSON_ArrayForEach(letter, cJSON_GetObjectItem(reply.json, "data"))
             list_row(table, service, letter);
+    }
     reply_done(&reply);
     return status;
 }
@@ -171,6 +181,8 @@ enum exit_status verb_dlq(struct command *command)
         {.name = NULL},
     };
 
+    if (given(command, OPT_SERVICE) && !is_word(command->values[OPT_SERVICE].text))
+        return usage_error(command, "'%s' is no service", command->values[OPT_SERVICE].text);
     return action_run(command, actions);
 }
 
@@ -181,12 +193,6 @@ static void show_begun(struct platform *platform, const struct reply *reply)
     text_format(&platform->command->out, "%s reads %s again, from behind position %s\n",
                 reply_text(reply, "reader"), reply_text(reply, "topic"),
                 reply_text(reply, "position"));
-}
-
-static bool is_word(const char *text)
-{
-    return text[0] != '\0' && strlen(text) < 64 &&
-           strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789.-_") == strlen(text);
 }
 
 enum exit_status verb_replay(struct command *command)

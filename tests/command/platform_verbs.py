@@ -253,6 +253,7 @@ def test_usage_errors_have_status_2(folder):
         (["dlq", "show"], "show lacks its argument"),
         (["dlq", "drop", "3"], "--service names the service"),
         (["dlq", "show", "x", "--service", "balance"], "'x' is no number"),
+        (["dlq", "list", "--service", "a\"b"], "is no service"),
         (["replay", "balance"], "too few arguments"),
         (["replay", "balance", "a b"], "'a b' is no topic"),
         (["demo", "dance"], "no demonstration 'dance'"),
