@@ -100,6 +100,11 @@ bool parked_has(const struct parked *parked, const char *reader, const char *top
 
 /* --- a turn --- */
 
+unsigned parked_waiting(const struct parked *parked, const struct parked_event *event)
+{
+    return place_of(parked, hash_of(event->reader, event->topic, event->key))->count;
+}
+
 bool parked_add(struct parked *parked, const struct parking *parking, struct error *err)
 {
     XXH128_hash_t hash = hash_of(parking->reader, parking->topic, parking->key);

@@ -30,13 +30,22 @@ void parked_list(struct turns *turns, int64_t after, unsigned limit,
                  void (*done)(void *context, const struct parked_event *events, unsigned count,
                               const struct error *err),
                  void *context);
+/* What a replay came to, whether or not it ended in an error. */
+struct parked_replayed {
+    unsigned applied;    /* for good */
+    int64_t first, last; /* numbers of those; 0 = none */
+    int64_t refused;     /* the one that it ended at; 0 = none */
+    unsigned waiting;    /* that are still parked with the key */
+};
 /* Applies all that are parked with the key of this one, from the oldest on, each deleted in the
  * transaction of its effect; stops at one that is refused again. */
 void parked_replay(struct turns *turns, int64_t number,
-                   void (*done)(void *context, unsigned applied, const struct error *err),
+                   void (*done)(void *context, const struct parked_replayed *replayed,
+                                const struct error *err),
                    void *context);
-/* Deletes one for good. Those behind it stay parked. */
+/* Deletes one for good. Those of its key stay parked: `waiting` of them. */
 void parked_drop(struct turns *turns, int64_t number,
-                 void (*done)(void *context, const struct error *err), void *context);
+                 void (*done)(void *context, unsigned waiting, const struct error *err),
+                 void *context);
 
 #endif

@@ -122,7 +122,7 @@ struct drop {
     struct work work;
     struct turns *turns;
     int64_t number;
-    void (*done)(void *context, const struct error *err);
+    void (*done)(void *context, unsigned waiting, const struct error *err);
     void *context;
     struct rows rows;
 };
@@ -149,13 +149,17 @@ static void drop_done(struct work *work, enum outcome outcome, const struct erro
 {
     struct drop *drop = (struct drop *)work;
 
-    drop->done(drop->context, outcome == OUTCOME_DONE ? NULL : err);
+    if (outcome == OUTCOME_DONE)
+        drop->done(drop->context, parked_waiting(drop->turns->parked, &drop->rows.events[0]), NULL);
+    else
+        drop->done(drop->context, 0, err);
     clear(&drop->rows);
     free(drop);
 }
 
 void parked_drop(struct turns *turns, int64_t number,
-                 void (*done)(void *context, const struct error *err), void *context)
+                 void (*done)(void *context, unsigned waiting, const struct error *err),
+                 void *context)
 {
     struct drop *drop = need_memory(sizeof *drop);
 
@@ -180,8 +184,8 @@ struct replay {
     struct rows rows;        /* the one that is next */
     struct event *event;
     const struct consume *consume;
-    unsigned applied;
-    void (*done)(void *context, unsigned applied, const struct error *err);
+    struct parked_replayed replayed;
+    void (*done)(void *context, const struct parked_replayed *replayed, const struct error *err);
     void *context;
 };
 
@@ -189,7 +193,12 @@ static void read_next(struct replay *replay);
 
 static void answer(struct replay *replay, const struct error *err)
 {
-    replay->done(replay->context, replay->applied, err);
+    struct parked_replayed *replayed = &replay->replayed;
+
+    if (replay->key_known) replayed->waiting = parked_waiting(replay->turns->parked, &replay->key);
+    if (err != NULL && replay->key_known && replay->rows.count > 0)
+        replayed->refused = replay->rows.events[0].number;
+    replay->done(replay->context, replayed, err);
     event_release(replay->event);
     clear(&replay->rows);
     free(replay);
@@ -225,7 +234,9 @@ static void apply_done(struct work *work, enum outcome outcome, const struct err
         answer(replay, err);
         return;
     }
-    replay->applied++;
+    if (replay->replayed.applied++ == 0) replay->replayed.first = replay->rows.events[0].number;
+    replay->replayed.last = replay->rows.events[0].number;
+    clear(&replay->rows);
     read_next(replay);
 }
 
@@ -298,7 +309,8 @@ static void read_next(struct replay *replay)
 }
 
 void parked_replay(struct turns *turns, int64_t number,
-                   void (*done)(void *context, unsigned applied, const struct error *err),
+                   void (*done)(void *context, const struct parked_replayed *replayed,
+                                const struct error *err),
                    void *context)
 {
     struct replay *replay = need_memory(sizeof *replay);

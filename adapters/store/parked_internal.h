@@ -23,6 +23,8 @@ struct parking {
 bool parked_add(struct parked *parked, const struct parking *parking, struct error *err);
 bool parked_has(const struct parked *parked, const char *reader, const char *topic,
                 struct uuid key);
+/* How many have the reader, topic and key of this one. */
+unsigned parked_waiting(const struct parked *parked, const struct parked_event *event);
 /* One is deleted with this turn. */
 void parked_remove(struct parked *parked, const struct parked_event *event);
 

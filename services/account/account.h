@@ -98,9 +98,9 @@ struct rows {
 
 /* The service. */
 struct wallets {
+    struct turns *turns; /* first, as runtime/dead_letters.h asks */
     struct service_context context;
     const struct account_settings *settings;
-    struct turns *turns;
     struct texts *texts;
     struct resend *resend;
     struct waiting *waiting; /* exchanges, by the change that they wait for */

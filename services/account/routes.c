@@ -1,6 +1,8 @@
 /* The account service's routes. */
 #include "account.h"
 
+#include "runtime/dead_letters.h"
+
 static const struct http_query list_query[] = {
     {.name = "owner", .kind = RECORD_ID, .help = "User that it belongs to."},
     {.name = "currency", .kind = RECORD_CURRENCY, .help = "Of its money."},
@@ -25,6 +27,8 @@ static const struct http_query statement_query[] = {
     {.name = NULL},
 };
 static const char *const statement_sorts[] = {"time", NULL};
+
+DEAD_LETTERS_OF(struct wallets);
 
 const struct http_route account_routes[] = {
     {.method = HTTP_POST,
@@ -157,5 +161,6 @@ const struct http_route account_routes[] = {
                  REASON_TIMEOUT},
      .summary = "Withdraw money",
      .help = "A payment to the tenant's bank or cash account; the payment service answers."},
+    DEAD_LETTER_ROUTES,
     {.path = NULL},
 };

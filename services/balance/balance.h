@@ -65,9 +65,9 @@ struct journal;
 
 /* The service. */
 struct balances {
+    struct turns *turns; /* first, as runtime/dead_letters.h asks */
     struct service_context context;
     const struct balance_settings *settings;
-    struct turns *turns;
     struct texts *texts;
     struct resend *resend;
     struct waiting *waiting; /* exchanges, by reservation */

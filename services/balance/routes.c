@@ -1,6 +1,8 @@
 /* The balance service's routes. */
 #include "balance.h"
 
+#include "runtime/dead_letters.h"
+
 static const struct http_query get_query[] = {
     {.name = "at", .kind = RECORD_TIME, .help = "As it stood at that instant; now unless said."},
     {.name = "by",
@@ -27,6 +29,8 @@ static const struct http_query list_query[] = {
     {.name = NULL},
 };
 static const char *const list_sorts[] = {"-created_at", NULL};
+
+DEAD_LETTERS_OF(struct balances);
 
 const struct http_route balance_routes[] = {
     {.method = HTTP_GET,
@@ -97,5 +101,7 @@ const struct http_route balance_routes[] = {
      .refuses = {REASON_NOT_FOUND},
      .summary = "Release a reservation",
      .help = "The money is free again; once more does nothing."},
+    DEAD_LETTER_ROUTES,
+    REPLAY_ROUTE,
     {.path = NULL},
 };

@@ -118,10 +118,12 @@ __attribute__((format(printf, 2, 3))) enum exit_status usage_error(const struct 
 /* The verbs */
 int program_up(int argc, char **argv);
 enum exit_status verb_demo(struct command *command);
+enum exit_status verb_dlq(struct command *command);
 enum exit_status verb_events(struct command *command);
 enum exit_status verb_hold(struct command *command);
 enum exit_status verb_pay(struct command *command);
 enum exit_status verb_payment(struct command *command);
+enum exit_status verb_replay(struct command *command);
 enum exit_status verb_topics(struct command *command);
 enum exit_status verb_wallet(struct command *command);
 enum exit_status verb_accounts(struct command *command);

@@ -122,6 +122,45 @@ const struct verb verbs[] = {
         .run = verb_topics,
     },
     {
+        .name = "dlq",
+        .summary = "lists, shows, applies, drops events that a service could not apply",
+        .usage = "list [--service NAME] [--limit N]\n"
+                 "show NUMBER --service NAME\n"
+                 "replay NUMBER --service NAME\n"
+                 "drop NUMBER --service NAME",
+        .more =
+            "An event that can't be applied is parked, and the later ones of its key behind it, so "
+            "that nothing is lost. 'replay' applies all of the key, the oldest first, and ends "
+            "at one that is refused again: exit status 1, and what was applied stays so. 'drop' "
+            "deletes one alone, for good. Numbers are a service's own, so the last "
+            "three need --service; 'list' asks all without it. The API key needs the scope admin.",
+        .examples = "micropay dlq list\n"
+                    "micropay dlq show 3 --service balance\n"
+                    "micropay dlq replay 3 --service balance\n"
+                    "micropay dlq drop 3 --service balance",
+        .options = OPTIONS(OPT_SERVICE, OPT_LIMIT),
+        .arguments_min = 1,
+        .arguments_max = 2,
+        .platform = true,
+        .run = verb_dlq,
+    },
+    {
+        .name = "replay",
+        .summary = "has a service read a topic again",
+        .usage = "SERVICE TOPIC [--after POSITION]",
+        .more =
+            "From the oldest record that is kept on, or from behind a position of each "
+            "partition. Refused unless all that the service does with the topic is to change "
+            "its own rows; dead letters stay where they are. The API key needs the scope admin.",
+        .examples = "micropay replay balance micropay.account\n"
+                    "micropay replay balance micropay.account --after 1200",
+        .options = OPTIONS(OPT_AFTER_RECORD),
+        .arguments_min = 2,
+        .arguments_max = 2,
+        .platform = true,
+        .run = verb_replay,
+    },
+    {
         .name = "demo",
         .summary = "shows what becomes of payments when the process is killed",
         .usage = "crash [--payments N] [--kills N]",

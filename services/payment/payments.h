@@ -66,10 +66,10 @@ struct rows {
 };
 
 struct payments {
+    struct turns *turns; /* first, as runtime/dead_letters.h asks */
     const struct service_context *context;
     const struct payment_settings *settings;
     struct payment_policy policy;
-    struct turns *turns;
     unsigned listener;
     struct resend *resend;
     struct waiting *waiting;

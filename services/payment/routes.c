@@ -1,6 +1,8 @@
 /* The payment service's routes. */
 #include "payments.h"
 
+#include "runtime/dead_letters.h"
+
 static const char *const sorts[] = {"-created_at", "amount", NULL};
 
 static const struct http_query history[] = {
@@ -21,6 +23,8 @@ static const struct http_query history[] = {
 #define END_REASONS                                                                                \
     REASON_FRAUD_DENIED, REASON_REVIEW_DENIED, REASON_REVIEW_TIMEOUT, REASON_RESERVE_TIMEOUT,      \
         REASON_CAPTURE_TIMEOUT, REASON_CANCELLED_BY_CALLER, REASON_HOLD_EXPIRED
+
+DEAD_LETTERS_OF(struct payments);
 
 const struct http_route payment_routes[] = {
     {
@@ -194,5 +198,7 @@ const struct http_route payment_routes[] = {
         .summary = "Takes money out of a wallet",
         .help = "A payment of kind withdrawal, to the tenant's bank or cash account.",
     },
+    DEAD_LETTER_ROUTES,
+    REPLAY_ROUTE,
     {.path = NULL},
 };

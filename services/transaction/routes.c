@@ -1,6 +1,8 @@
 /* The transaction service's routes. */
 #include "transaction.h"
 
+#include "runtime/dead_letters.h"
+
 #include "wire/batch.h"
 
 static const char *const sorts[] = {"-timestamp", NULL};
@@ -20,6 +22,8 @@ static const struct http_query journal_queries[] = {
     {"after", RECORD_BIG, NULL, false, "Position of the ledger's log; from the start unless said."},
     {.name = NULL},
 };
+
+DEAD_LETTERS_OF(struct transactions);
 
 const struct http_route transaction_routes[] = {
     {
@@ -114,5 +118,6 @@ const struct http_route transaction_routes[] = {
         .help = "Oldest first; transfers, expiries and account updates, with the balances after "
                 "each. `next` is never null: ask for it, at once or later, and none is missed.",
     },
+    DEAD_LETTER_ROUTES,
     {.path = NULL},
 };

@@ -22,12 +22,12 @@ struct follow;
 struct scan;
 
 struct transactions {
+    struct turns *turns; /* first, as runtime/dead_letters.h asks */
     const struct service_context *context;
     const struct transaction_settings *settings;
     mp_ledger *ledger; /* for reading */
     struct catalogue *catalogue;
     struct places *places;
-    struct turns *turns;
     struct follow *follow;
     struct bulk *bulks; /* under way */
     unsigned bulk_count;

@@ -7,7 +7,7 @@ import shlex
 import cli
 from cli import run
 
-PLATFORM = "pay hold payment wallet events topics demo".split()
+PLATFORM = "pay hold payment wallet events topics dlq replay demo".split()
 LEDGER = (
     "init import generate accounts transfer reserve capture increase release reverse freeze unfreeze close balance "
     "statement transfers changes verify dump export stats version help"

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""The verbs that ask the platform, against one that runs: pay, hold, payment, wallet, events, topics, demo."""
+"""The verbs that ask the platform, against one that runs: pay, hold, payment, wallet, events, topics, dlq, replay, demo."""
 
 import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -180,6 +181,54 @@ def test_topics_are_listed_and_their_schemas_written(folder):
     assert json.loads(run("topics", "--asyncapi").stdout)["asyncapi"] == "3.0.0"
 
 
+def park(account, *currencies):
+    """Parks account.created once for each currency, as the balance service does; returns the number of the first."""
+    PLATFORM.stop()
+    with sqlite3.connect(PLATFORM.folder / "balance.db") as database:
+        first = database.execute("SELECT COALESCE(MAX(number), 0) + 1 FROM parked").fetchone()[0]
+        for i, currency in enumerate(currencies):
+            event = {
+                "specversion": "1.0", "source": "/account/0/later", "sequence": str(i + 1), "prev": "0", "id": account,
+                "type": "account.created", "subject": account, "time": "2026-01-01T00:00:00Z",
+                "dataschema": "https://micropay.dev/schemas/account.created/1", "datacontenttype": "application/json",
+                "tenant": "main", "mode": "test", "entityversion": str(i + 1),
+                "data": {"account": account, "currency": currency, "ledger": 7, "status": "active"},
+            }
+            database.execute(
+                "INSERT INTO parked VALUES (?, 'balance', 'micropay.account', 0, ?, ?, 1, 'invalid-request', 'cannot read', ?)",
+                (first + i, i + 1, bytes.fromhex(account.replace("-", "")), json.dumps(event).encode()))
+    database.close()
+    PLATFORM.start()
+    return first
+
+
+def test_what_a_service_could_not_apply_is_listed_shown_applied_and_dropped(folder):
+    account = "0197c5a0-0000-7000-8000-00000000d1d1"
+    first = park(account, "EUR", "QQQ", "EUR")
+    of = ("--service", "balance")
+    text = run("dlq", "list").stdout
+    assert re.search(rf"^balance +{first} .*account.created +{account} +invalid-request", text, re.MULTILINE), text
+    assert [json.loads(line)["service"] for line in run("dlq", "list", "--json").stdout.splitlines()] == [
+        "account", "balance", "payment", "transaction"]
+    assert [letter["number"] for letter in row("dlq", "list", *of)["data"]] == [str(first + i) for i in range(3)]
+    assert '"QQQ"' in run("dlq", "show", first + 1, *of).stdout
+    assert row("dlq", "show", first, *of)["content"]["data"]["currency"] == "EUR"
+    done = run("dlq", "replay", first + 2, *of, status=1)
+    assert f"dead letter {first + 1} was refused again, 1 before it were applied" in done.stderr, done.stderr
+    assert "1 of its key stay parked" in run("dlq", "drop", first + 1, *of).stdout
+    assert row("dlq", "replay", first + 2, *of)["applied"] == 1
+    assert row("dlq", "list", *of)["data"] == []
+    assert "not-found" in run("dlq", "show", first, *of, status=1).stderr
+
+
+def test_a_topic_is_read_again_where_nothing_acts_on_it(folder):
+    text = run("replay", "balance", "micropay.account").stdout
+    assert "balance reads micropay.account again" in text, text
+    assert row("replay", "balance", "micropay.account", "--after", 5)["position"] == "5"
+    done = run("replay", "payment", "micropay.account", status=1)
+    assert "moves money or calls others" in done.stderr, done.stderr
+
+
 def test_nobody_there_is_status_3_and_says_what_to_do(folder):
     done = cli.run("pay", "a", "b", "1", "EUR", "--data", folder, status=3, env={"MICROPAY_KEY": ""})
     assert "micropay up" in done.stderr, done.stderr
@@ -200,6 +249,13 @@ def test_usage_errors_have_status_2(folder):
         (["payment", "show", "--id", "7"], "'7' is no UUID"),
         (["payment", "extend", "7"], "'7' is no length of time"),
         (["wallet", "melt", "a"], "no action 'melt'"),
+        (["dlq", "eat"], "no action 'eat'"),
+        (["dlq", "show"], "show lacks its argument"),
+        (["dlq", "drop", "3"], "--service names the service"),
+        (["dlq", "show", "x", "--service", "balance"], "'x' is no number"),
+        (["dlq", "list", "--service", "a\"b"], "is no service"),
+        (["replay", "balance"], "too few arguments"),
+        (["replay", "balance", "a b"], "'a b' is no topic"),
         (["demo", "dance"], "no demonstration 'dance'"),
         (["demo", "crash", "--payments", "0"], "--payments"),
     ):

@@ -323,6 +323,12 @@ Test(tenants, lists_have_nothing_of_others, .init = set_up, .fini = tear_down)
     }
 }
 
+/* What can only be there when something went wrong; test_dead_letters.c sees to those. */
+static bool is_of_operators(const struct http_route *route)
+{
+    return strstr(route->path, "/dead-letters/") != NULL;
+}
+
 /* Routes at which the owner was told anything but that there is nothing. */
 static const struct http_route *reached[256];
 static unsigned reached_count;
@@ -343,7 +349,7 @@ Test(tenants, the_owner_reaches_his_own_by_each_of_them, .init = set_up, .fini =
         for (const struct http_route *r = (*s)->routes; r != NULL && r->path != NULL; r++) {
             unsigned i = 0;
 
-            if (r->scope == NULL || !has_parameter(r)) continue;
+            if (r->scope == NULL || !has_parameter(r) || is_of_operators(r)) continue;
             while (i < reached_count && reached[i] != r) i++;
             cr_assert_lt(i, reached_count, "nothing of the owner's is at %s %s",
                          http_method_name(r->method), r->path);

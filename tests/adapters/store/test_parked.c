@@ -46,6 +46,7 @@ static struct turns_state state(void)
 
 struct answer {
     unsigned answers, count;
+    struct parked_replayed replayed;
     struct error why;
     struct parked_event events[PARKED_LIST_MAX];
     char value[1024]; /* of the first */
@@ -74,16 +75,21 @@ static void list(int64_t after, unsigned limit)
     cr_assert_eq(answer.answers, 1);
 }
 
-static void on_replay(void *context, unsigned applied, const struct error *why)
+static void on_replay(void *context, const struct parked_replayed *replayed,
+                      const struct error *why)
 {
     struct answer *out = context;
 
     out->answers++;
-    out->count = applied;
+    out->count = replayed->applied;
+    out->replayed = *replayed;
     out->why = why != NULL ? *why : (struct error){0};
 }
 
-static void on_drop(void *context, const struct error *why) { on_replay(context, 0, why); }
+static void on_drop(void *context, unsigned waiting, const struct error *why)
+{
+    on_replay(context, &(struct parked_replayed){.waiting = waiting}, why);
+}
 
 static void replay(int64_t number)
 {
