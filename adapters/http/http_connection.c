@@ -280,13 +280,29 @@ struct bufferevent *connection_accept(struct event_base *base, void *context)
     return stream;
 }
 
+/* One whose first request has come before it was adopted. */
+static struct connection *adopt_now(struct http_server *server, const struct bufferevent *stream)
+{
+    for (unsigned i = 0; i < CONNECTION_STATES; i++) {
+        for (struct connection *c = server->lists[i].last; c != NULL; c = c->previous) {
+            if (c->stream != stream) continue;
+            loop_task_cancel(server->loop, &c->adopt);
+            on_adopt(c);
+            return c;
+        }
+    }
+    abort();
+}
+
 struct connection *connection_of(struct http_server *server, struct evhttp_request *request)
 {
     struct evhttp_connection *library = evhttp_request_get_connection(request);
-    int descriptor = bufferevent_getfd(evhttp_connection_get_bufferevent(library));
+    struct bufferevent *stream = evhttp_connection_get_bufferevent(library);
+    size_t descriptor = (size_t)bufferevent_getfd(stream);
+    struct connection *known =
+        descriptor < server->descriptor_room ? server->by_descriptor[descriptor] : NULL;
 
-    assert(descriptor >= 0 && (size_t)descriptor < server->descriptor_room);
-    return server->by_descriptor[descriptor];
+    return known != NULL ? known : adopt_now(server, stream);
 }
 
 static void on_sent(struct evhttp_request *request, void *context)

@@ -1,12 +1,13 @@
 /*
  * The real loop, on libevent.
  *
- * A pass of libevent polls once and then calls back for all that is ready, in order. The tasks'
- * event is put behind that queue, so tasks run after the input that is ready now; what a task posts
- * waits for the next poll, so neither side can starve the other. Nothing wakes up without cause.
+ * A pass of libevent polls and then calls back for all that is ready, in order. The tasks' event is
+ * put behind that queue, so tasks run after the input that is ready now; what a task posts waits
+ * for the next poll, so neither side can starve the other. Nothing wakes up without cause.
  *
  * libevent is used on the loop's thread alone and so needs no locks: other threads push their tasks
- * onto a list and write to an eventfd.
+ * onto a list and write to an eventfd. That comes before input, which is interrupted for it: a
+ * worker that waits costs more than a poll.
  */
 #include "runtime/loop.h"
 
@@ -27,7 +28,10 @@
 
 #define SECOND_NS    UINT64_C(1000000000)
 #define TIMER_MAX_NS (86400 * SECOND_NS) /* a longer one is set anew once a day */
-enum { RANDOM_POOL = 512 };
+enum {
+    RANDOM_POOL = 512,
+    INPUT_MAX = 32, /* callbacks between two polls */
+};
 
 struct loop_event {
     struct loop loop;
@@ -37,7 +41,7 @@ struct loop_event {
     int wake_fd;
     bool stopping; /* any thread sets it */
     bool in_tasks;
-    bool scheduled;            /* tasks will run, without another thread's word */
+    bool soon, later;          /* tasks will run: behind what is ready now, after the next poll */
     struct loop_task *posted;  /* by any thread, the newest first */
     struct loop_task *taken;   /* from there, the oldest first */
     struct loop_task *running; /* the rest of those that run now */
@@ -180,12 +184,13 @@ static void schedule_tasks(struct loop_event *loop)
 {
     static const struct timeval none;
 
-    if (loop->scheduled) return;
-    loop->scheduled = true;
-    if (loop->in_tasks)
+    if (loop->in_tasks && !loop->later) {
+        loop->later = true;
         event_add(loop->tasks, &none);
-    else
+    } else if (!loop->in_tasks && !loop->soon) {
+        loop->soon = true;
         event_active(loop->tasks, EV_TIMEOUT, 0);
+    }
 }
 
 static void post(struct loop *base, struct loop_task *task)
@@ -231,7 +236,7 @@ static void on_tasks(evutil_socket_t none, short what, void *context)
     take_posted(loop);
     loop->running = loop->taken;
     loop->taken = NULL;
-    loop->scheduled = false;
+    loop->soon = loop->later = false;
     loop->in_tasks = true;
     while (loop->running != NULL) {
         struct loop_task *task = loop->running;
@@ -274,7 +279,7 @@ static void on_wake(evutil_socket_t descriptor, short what, void *context)
     (void)what;
     while (read(descriptor, &count, sizeof count) < 0 && errno == EINTR) continue;
     if (__atomic_load_n(&loop->stopping, __ATOMIC_ACQUIRE)) event_base_loopbreak(loop->base);
-    schedule_tasks(loop);
+    on_tasks(-1, 0, loop);
 }
 
 void loop_run(struct loop *base)
@@ -391,7 +396,9 @@ static struct event_base *make_base(void)
 
     if (config == NULL) return NULL;
     event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    event_config_set_max_dispatch_interval(config, NULL, INPUT_MAX, 1);
     base = event_base_new_with_config(config);
+    if (base != NULL) event_base_priority_init(base, 2);
     event_config_free(config);
     return base;
 }
@@ -411,7 +418,7 @@ enum outcome loop_open(struct loop **out, struct error *err)
         loop->wake = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);
     }
     if (loop->wake_fd < 0 || loop->tasks == NULL || loop->wake == NULL ||
-        event_add(loop->wake, NULL) != 0) {
+        event_priority_set(loop->wake, 0) != 0 || event_add(loop->wake, NULL) != 0) {
         error_set(err, REASON_INTERNAL, "could not open the loop");
         error_detail(err, "The system said: %s.", strerror(errno));
         loop_close(&loop->loop);

@@ -419,6 +419,8 @@ static void worked(void *context)
 
     end(turns);
     go_on(turns);
+    /* what came meanwhile is a turn: the worker needn't wait until the loop has come around */
+    if (turns->urgent > 0) run(turns);
 }
 
 static void run(void *context)

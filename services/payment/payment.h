@@ -125,6 +125,7 @@ struct payment {
     struct leg legs[LEGS_MAX];
     bool fee_leg;     /* the last leg is the fee's */
     unsigned limited; /* bits by enum limit_periods: what limits it was taken from */
+    bool lasting;     /* as stored: a freeze finds it, see sql.c */
     char reference[REFERENCE_MAX + 1];
     uint64_t created_ns, updated_ns, effective_ns;
     uint64_t review_ns;      /* since when in review; 0 = never */

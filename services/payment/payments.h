@@ -123,7 +123,8 @@ enum outcome sql_unanswered(struct store *store,
                             void (*each)(void *context, struct uuid payment, const void *chain,
                                          size_t length),
                             void *context, struct error *err) MUST_USE;
-/* Ids of open payments that nobody gives up yet and whose payer (or payee) an account is. */
+/* Ids of open payments that wait for somebody's word, that nobody gives up yet, and whose payer (or
+ * payee) an account is. Those that wait for the ledger alone find out by themselves. */
 enum outcome sql_open_payments(struct store *store, struct account_id account, bool as_payer,
                                struct uuid *out, unsigned max, unsigned *count,
                                struct error *err) MUST_USE;

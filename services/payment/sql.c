@@ -10,7 +10,8 @@
 #define PAYMENT_COLUMNS                                                                            \
     "id, tenant, live, owner, kind, payer, payee, scheme, identifier, currency, ledger, "          \
     "fee_fixed, fee_ppm, refund_fees, capture, timeout, reference, created_ns, effective_ns, "     \
-    "fingerprint, fee_leg, limited, status, reason, giving_up, hold, amount, captured, refunded, " \
+    "fingerprint, fee_leg, limited, lasting, status, reason, giving_up, hold, amount, captured, "  \
+    "refunded, "                                                                                   \
     "refundable, fee_captured, verdict, rail, legs, updated_ns, review_ns, hold_until_ns, "        \
     "due_ns, "                                                                                     \
     "version, sequence"
@@ -40,6 +41,7 @@ enum {
     AT_FINGERPRINT,
     AT_FEE_LEG,
     AT_LIMITED,
+    AT_LASTING,
     AT_STATUS,
     AT_REASON,
     AT_GIVING_UP,
@@ -70,15 +72,22 @@ static const struct store_statement insert_payment = {
     "store a payment",
     "INSERT INTO payments (" PAYMENT_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
     "$11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, "
-    "$29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40)",
+    "$29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41)",
 };
 /* The guard on the version finds a second writer. */
+#define SET_CHANGED                                                                                \
+    "UPDATE payments SET status = $2, reason = $3, giving_up = $4, hold = $5, amount = $6, "       \
+    "captured = $7, refunded = $8, refundable = $9, fee_captured = $10, verdict = $11, "           \
+    "rail = $12, legs = $13, updated_ns = $14, review_ns = $15, hold_until_ns = $16, "             \
+    "due_ns = $17, version = $18, sequence = $19"
+#define WHERE_UNCHANGED " WHERE id = $1 AND version = $20"
 static const struct store_statement update_payment = {
     "change a payment",
-    "UPDATE payments SET status = $2, reason = $3, giving_up = $4, hold = $5, amount = $6, "
-    "captured = $7, refunded = $8, refundable = $9, fee_captured = $10, verdict = $11, rail = $12, "
-    "legs = $13, updated_ns = $14, review_ns = $15, hold_until_ns = $16, due_ns = $17, "
-    "version = $18, sequence = $19 WHERE id = $1 AND version = $20",
+    SET_CHANGED WHERE_UNCHANGED,
+};
+static const struct store_statement update_lasting_payment = {
+    "change a payment and how long it lasts",
+    SET_CHANGED ", lasting = $21" WHERE_UNCHANGED,
 };
 static const struct store_statement load_operations = {
     "load a payment's operations",
@@ -158,6 +167,7 @@ static void payment_values(const struct payment *p, struct store_value *v)
     v[AT_FINGERPRINT] = store_bytes(p->fingerprint, sizeof p->fingerprint);
     v[AT_FEE_LEG] = number(p->fee_leg);
     v[AT_LIMITED] = number(p->limited);
+    v[AT_LASTING] = number(p->lasting);
     v[AT_STATUS] = number(p->status);
     v[AT_REASON] = reason_value(p->reason);
     v[AT_GIVING_UP] = reason_value(p->giving_up);
@@ -207,6 +217,7 @@ void sql_read_payment(const struct store_row *row, struct payment *p)
         memcpy(p->fingerprint, row->values[AT_FINGERPRINT].bytes, sizeof p->fingerprint);
     p->fee_leg = store_read_integer(row, AT_FEE_LEG) != 0;
     p->limited = (unsigned)store_read_integer(row, AT_LIMITED);
+    p->lasting = store_read_integer(row, AT_LASTING) != 0;
     p->status = (enum payment_status)store_read_integer(row, AT_STATUS);
     p->reason = read_reason(row, AT_REASON);
     p->giving_up = read_reason(row, AT_GIVING_UP);
@@ -292,21 +303,26 @@ enum outcome sql_load_payment(struct store *store, struct uuid id, struct row *r
     return store_query(store, &load_operations, &argument, 1, on_operation, row, err);
 }
 
+static bool lasts(const struct payment *p)
+{
+    return payment_is_open(p) &&
+           (p->lasting || p->capture == CAPTURE_MANUAL || p->status == STATUS_IN_REVIEW);
+}
+
 enum outcome sql_store_payment(struct store *store, struct payment *p, struct error *err)
 {
-    struct store_value v[PAYMENT_VALUES], u[20];
-    enum outcome outcome;
+    struct store_value v[PAYMENT_VALUES], u[21];
+    bool lasted = p->lasting;
 
+    p->lasting = lasts(p);
     payment_values(p, v);
-    if (p->fresh) {
-        outcome = store_exec(store, &insert_payment, v, PAYMENT_VALUES, 1, err);
-    } else {
-        u[0] = v[AT_ID];
-        memcpy(u + 1, v + FIRST_CHANGING, (PAYMENT_VALUES - FIRST_CHANGING) * sizeof *v);
-        u[19] = number(p->version_stored);
-        outcome = store_exec(store, &update_payment, u, 20, 1, err);
-    }
-    return outcome;
+    if (p->fresh) return store_exec(store, &insert_payment, v, PAYMENT_VALUES, 1, err);
+    u[0] = v[AT_ID];
+    memcpy(u + 1, v + FIRST_CHANGING, (PAYMENT_VALUES - FIRST_CHANGING) * sizeof *v);
+    u[19] = number(p->version_stored);
+    u[20] = v[AT_LASTING];
+    if (p->lasting == lasted) return store_exec(store, &update_payment, u, 20, 1, err);
+    return store_exec(store, &update_lasting_payment, u, 21, 1, err);
 }
 
 enum outcome sql_store_operation(struct store *store, const struct payment *p, unsigned index,
@@ -435,12 +451,12 @@ enum outcome sql_store_account(struct store *store, const struct account_copy *a
 }
 
 static const struct store_statement open_by_payer = {
-    "list a payer's open payments",
-    "SELECT id FROM payments WHERE payer = $1 AND status < 6 AND giving_up IS NULL LIMIT $2",
+    "list what lasts of a payer's payments",
+    "SELECT id FROM payments WHERE payer = $1 AND lasting = 1 AND giving_up IS NULL LIMIT $2",
 };
 static const struct store_statement open_by_payee = {
-    "list a payee's open payments",
-    "SELECT id FROM payments WHERE payee = $1 AND status < 6 AND giving_up IS NULL LIMIT $2",
+    "list what lasts of a payee's payments",
+    "SELECT id FROM payments WHERE payee = $1 AND lasting = 1 AND giving_up IS NULL LIMIT $2",
 };
 
 struct listed {
@@ -514,11 +530,14 @@ static void on_unanswered(void *context, const struct store_row *row)
     to->each(to->context, store_read_uuid(row, 0), row->values[1].bytes, row->values[1].length);
 }
 
-/* As payment_is_settled() has it: initiated, processing, or being given up. */
+/* As payment_is_settled() has it: initiated, processing, or being given up. Whoever waits has a
+ * timer, or a command that isn't answered. */
 static const struct store_statement count_waiting = {
     "count the payments that wait",
     "SELECT COUNT(*) FROM payments WHERE status < 6"
-    " AND (status IN (1, 5) OR giving_up IS NOT NULL)",
+    " AND (status IN (1, 5) OR giving_up IS NOT NULL)"
+    " AND id IN (SELECT key FROM timers WHERE kind = 1"
+    " UNION SELECT payment FROM operations WHERE state = 1)",
 };
 
 static void on_count(void *context, const struct store_row *row)

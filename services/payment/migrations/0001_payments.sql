@@ -26,6 +26,9 @@ CREATE TABLE payments (
     fingerprint BYTEA NOT NULL,
     fee_leg SMALLINT NOT NULL,
     limited SMALLINT NOT NULL,
+    -- 1 = open until somebody's word: a hold, or in review. Changes at most twice: an update that
+    -- names a column writes the indexes that speak of it
+    lasting SMALLINT NOT NULL,
     -- what changes
     status SMALLINT NOT NULL,
     reason TEXT,
@@ -51,8 +54,8 @@ CREATE UNIQUE INDEX payments_reference ON payments (tenant, live, reference) WHE
 CREATE INDEX payments_created ON payments (tenant, live, created_ns, id);
 CREATE INDEX payments_payer ON payments (payer, created_ns);
 CREATE INDEX payments_payee ON payments (payee, created_ns);
-CREATE INDEX payments_open_payer ON payments (payer) WHERE status < 6;
-CREATE INDEX payments_open_payee ON payments (payee) WHERE status < 6;
+CREATE INDEX payments_lasting_payer ON payments (payer) WHERE lasting = 1;
+CREATE INDEX payments_lasting_payee ON payments (payee) WHERE lasting = 1;
 
 -- To be handed to a rail
 CREATE INDEX payments_rail ON payments (created_ns) WHERE rail = 1;
