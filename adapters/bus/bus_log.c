@@ -149,7 +149,7 @@ static enum outcome open_database(struct bus_log *log, const char *path, struct 
         "PRAGMA locking_mode = EXCLUSIVE;" /* no shared memory */
         "PRAGMA journal_mode = WAL;"
         "PRAGMA synchronous = FULL;"
-        "PRAGMA wal_autocheckpoint = 1000;" /* pages: more at once stop the loop longer */
+        "PRAGMA wal_autocheckpoint = 4000;" /* pages: 16 MiB */
         "PRAGMA cache_size = -4096;"        /* KiB */
         "PRAGMA temp_store = MEMORY;";
     int code = sqlite3_open_v2(

@@ -75,7 +75,9 @@ struct payments {
     struct waiting *waiting;
     struct reconcile *reconcile;
     struct rails *rails;
-    struct rows rows; /* of the turn that runs */
+    struct rows rows;  /* of the turn that runs */
+    struct row *ended; /* payments that ended: who waits for them is to be told */
+    struct loop_task tell;
     uint64_t expiry_position, expiry_position_stored;
     bool broken;   /* a stored chain can not be read */
     uint64_t open; /* payments that wait for the ledger or fraud */
@@ -92,7 +94,9 @@ enum outcome rows_step(struct payments *service, struct turn *turn, struct row *
 enum outcome rows_write(void *service, struct turn *turn, struct error *err);
 void rows_begin(void *service, struct turn *turn);
 void rows_end(void *service, struct turn *turn, bool committed);
-void rows_free(struct rows *rows);
+/* At the beginning and the end of the service. */
+void rows_make(struct payments *service);
+void rows_free(struct payments *service);
 
 /* --- measure.c: metrics --- */
 void measure_row(const struct row *row);

@@ -99,12 +99,6 @@ static void keep(struct rows *rows, struct payment *p)
     *place = p;
 }
 
-void rows_free(struct rows *rows)
-{
-    for (unsigned i = 0; i < KEPT_MAX; i++) payment_free(rows->kept[i]);
-    free(rows->slots);
-}
-
 enum outcome rows_load(struct payments *service, struct turn *turn, struct uuid id,
                        struct row **out, struct error *err)
 {
@@ -208,17 +202,70 @@ static void send_row(struct payments *service, const struct row *row)
     }
 }
 
-static void forget(struct rows *rows, bool committed)
+static void free_row(struct row *row)
 {
+    payment_free(row->payment);
+    free(row);
+}
+
+/* Those that have ended are told of when the next turn has begun: the worker needn't wait. */
+static void tell_ended(void *context)
+{
+    struct payments *service = context;
+
+    while (service->ended != NULL) {
+        struct row *row = service->ended;
+
+        service->ended = row->next;
+        payment_tell(service, row->payment);
+        free_row(row);
+    }
+}
+
+void rows_make(struct payments *service)
+{
+    service->tell = (struct loop_task){.run = tell_ended, .context = service};
+}
+
+void rows_free(struct payments *service)
+{
+    loop_task_cancel(service->context->loop, &service->tell);
+    while (service->ended != NULL) {
+        struct row *row = service->ended;
+
+        service->ended = row->next;
+        free_row(row);
+    }
+    for (unsigned i = 0; i < KEPT_MAX; i++) payment_free(service->rows.kept[i]);
+    free(service->rows.slots);
+}
+
+static void end_row(struct payments *service, struct row *row, bool committed)
+{
+    if (!committed || row->payment == NULL) {
+        free_row(row);
+    } else if (payment_is_open(row->payment)) {
+        if (row->payment->changed) payment_tell(service, row->payment);
+        keep(&service->rows, row->payment);
+        free(row);
+    } else if (row->payment->changed) {
+        row->next = service->ended;
+        service->ended = row;
+        loop_post(service->context->loop, &service->tell);
+    } else {
+        free_row(row);
+    }
+}
+
+static void end_rows(struct payments *service, bool committed)
+{
+    struct rows *rows = &service->rows;
+
     while (rows->first != NULL) {
         struct row *row = rows->first;
 
         rows->first = row->next;
-        if (committed && row->payment != NULL && payment_is_open(row->payment))
-            keep(rows, row->payment);
-        else
-            payment_free(row->payment);
-        free(row);
+        end_row(service, row, committed);
     }
     rows->end = &rows->first;
     rows->count = 0;
@@ -238,7 +285,6 @@ void rows_end(void *context, struct turn *turn, bool committed)
         service->open -= row->waited;
         measure_row(row);
         if (row->payment->rail == RAIL_WANTED) rails_wake(service->rails);
-        payment_tell(service, row->payment);
     }
-    forget(&service->rows, committed);
+    end_rows(service, committed);
 }

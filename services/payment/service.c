@@ -70,7 +70,7 @@ static void stop(void *context)
     if (service->turns != NULL) turns_close(service->turns);
     resend_free(service->resend);
     waiting_free(service->waiting);
-    rows_free(&service->rows);
+    rows_free(service);
     free(service);
 }
 
@@ -83,6 +83,7 @@ static enum outcome start(const struct service_context *context, void **out, str
     service->settings = context->settings;
     service->waiting = waiting_make(context->loop);
     read_policy(service);
+    rows_make(service);
     outcome = turns_open(context->loop, context->store, context->bus, "payment", &hooks, service,
                          &service->turns, err);
     if (outcome == OUTCOME_DONE) outcome = listen_to_ledger(service, err);
