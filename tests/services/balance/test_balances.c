@@ -261,6 +261,7 @@ Test(balances, no_route_shows_an_account_of_another_tenant_or_mode)
     expect_status(reply, 201);
     reservation = keep_text(reply_text(reply, "id"));
     for (const struct http_route *route = balance_service.routes; route->path != NULL; route++) {
+        if (strstr(route->path, "{account}") == NULL) continue; /* an operator's */
         for (unsigned j = 0; j < 2; j++, tried++) {
             char target[300];
             const char *tail = strstr(route->path, "{account}") + strlen("{account}");
