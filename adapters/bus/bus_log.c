@@ -145,13 +145,12 @@ static void bind_range(sqlite3_stmt *prepared, int64_t low, int64_t high)
 
 static enum outcome open_database(struct bus_log *log, const char *path, struct error *err)
 {
-    static const char settings[] =
-        "PRAGMA locking_mode = EXCLUSIVE;" /* no shared memory */
-        "PRAGMA journal_mode = WAL;"
-        "PRAGMA synchronous = FULL;"
-        "PRAGMA wal_autocheckpoint = 4000;" /* pages: 16 MiB */
-        "PRAGMA cache_size = -4096;"        /* KiB */
-        "PRAGMA temp_store = MEMORY;";
+    static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;" /* no shared memory */
+                                   "PRAGMA journal_mode = WAL;"
+                                   "PRAGMA synchronous = FULL;"
+                                   "PRAGMA wal_autocheckpoint = 4000;" /* pages: 16 MiB */
+                                   "PRAGMA cache_size = -4096;"        /* KiB */
+                                   "PRAGMA temp_store = MEMORY;";
     int code = sqlite3_open_v2(
         path, &log->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
 
